@@ -1,0 +1,23 @@
+//! What the bridge remembers on this machine: a fast local copy of where each source stands.
+//!
+//! The stream's own last message is the truth. Losing this directory costs one read-back.
+
+use erpbridge_connector::{Position, Sequence, Timestamp};
+
+/// Where a source stood when stream sequence `stream_sequence` was the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetRecord {
+    /// Name of the source.
+    pub source: String,
+    /// Epoch of the writer that recorded it.
+    pub epoch: u64,
+    /// Last stream sequence of that moment. A record whose number is above the stream's last is
+    /// from a stream that was since shortened, and does not count.
+    pub stream_sequence: u64,
+    /// Resume the source after this.
+    pub position: Position,
+    /// Commit order of the newest transaction that is complete in the stream, if any.
+    pub sequence: Option<Sequence>,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+}

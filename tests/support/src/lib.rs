@@ -1,0 +1,1 @@
+//! Private servers, fault tools and the oracle.
