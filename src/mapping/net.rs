@@ -22,6 +22,7 @@ impl<'b> NetImage<'b> {
     }
 
     /// Adds an older image of the same row; it fills cells absent in all newer ones.
+    #[must_use]
     pub fn with_earlier(mut self, image: Image<'b>) -> Self {
         self.earlier.push(image);
         self

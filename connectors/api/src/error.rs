@@ -41,6 +41,21 @@ pub enum Remedy {
 }
 
 impl SourceErrorKind {
+    /// Every kind, so that metrics start at zero.
+    pub const ALL: [Self; 11] = [
+        Self::Connection,
+        Self::Busy,
+        Self::Authentication,
+        Self::Privilege,
+        Self::Setup,
+        Self::PositionLost,
+        Self::IdentityChanged,
+        Self::Schema,
+        Self::Decode,
+        Self::TooLarge,
+        Self::Closed,
+    ];
+
     /// The one place where a kind becomes a policy. Only what is known to pass by itself is
     /// retried: a permanent error retried for ever looks like a live bridge to everyone.
     pub const fn remedy(self) -> Remedy {
