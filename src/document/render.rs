@@ -18,10 +18,10 @@ pub fn render(finding: &Finding, text_of: impl Fn(&str) -> Option<String>) -> St
     match quote(finding, text_of) {
         Some(quote) => out.push_str(&quote),
         None if finding.mend.is_empty() => {}
-        None => out.push_str(&format!("\n  {}", finding.mend)),
+        None => out.extend(["\n  ", &finding.mend]),
     }
     for statement in &finding.sql {
-        out.push_str(&format!("\n    {statement}"));
+        out.extend(["\n    ", statement]);
     }
     out
 }
