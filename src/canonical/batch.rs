@@ -156,6 +156,37 @@ impl EventBatch {
         &self.settled
     }
 
+    /// Takes the events from `at` on into a batch of their own. Transactions settled and dead
+    /// letters stay here: both may be stored earlier than the events, never later.
+    #[must_use]
+    pub fn split_off(&mut self, at: usize) -> Self {
+        let mut rest = Self::new();
+        for record in self.records.drain(at..) {
+            rest.copy(&self.bytes, &self.headers, record);
+        }
+        let headers = self.records.last().map_or(0, |record| record.headers.end);
+        self.headers.truncate(headers);
+        rest
+    }
+
+    fn copy(&mut self, bytes: &[u8], headers: &[Header], record: Record) {
+        let start = self.headers.len();
+        for header in headers.get(record.headers.start..record.headers.end).unwrap_or_default() {
+            let value = self.copy_span(bytes, header.value);
+            self.headers.push(Header { name: header.name, value });
+        }
+        let headers = Span { start, end: self.headers.len() };
+        let subject = self.copy_span(bytes, record.subject);
+        let payload = self.copy_span(bytes, record.payload);
+        self.records.push(Record { subject, payload, headers, ordinal: record.ordinal });
+    }
+
+    fn copy_span(&mut self, bytes: &[u8], span: Span) -> Span {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes.get(span.start..span.end).unwrap_or_default());
+        Span { start, end: self.bytes.len() }
+    }
+
     /// Hands the bytes over for publishing.
     pub fn freeze(self) -> FrozenBatch {
         FrozenBatch {

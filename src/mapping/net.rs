@@ -28,9 +28,15 @@ impl<'b> NetImage<'b> {
         self
     }
 
-    /// Puts `newest` on top; what it lacks comes from the images before.
-    pub fn succeed(&mut self, newest: Image<'b>) {
-        self.earlier.insert(0, std::mem::replace(&mut self.newest, newest));
+    /// This image laid over an older one of the same row: what it lacks comes from there.
+    #[must_use]
+    pub fn over(mut self, older: Self) -> Self {
+        let complete = self.newest.values().all(|value| value != Value::Absent);
+        if !complete {
+            self.earlier.push(older.newest);
+            self.earlier.extend(older.earlier);
+        }
+        self
     }
 
     /// The cell of column `column`.
