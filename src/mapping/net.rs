@@ -69,4 +69,7 @@ pub struct NetChange<'b> {
     /// Ordinal of the first of the changes: it identifies the net change and orders it, so that
     /// a header inserted before its lines stays before them.
     pub ordinal: u64,
+    /// Index of the first event made from it: 0, or [`REKEYED`](crate::canonical::REKEYED) for a
+    /// row that came up under a new key.
+    pub index: u32,
 }

@@ -14,6 +14,7 @@ use erpbridge_connector::{Image, Operation, RowChange, Value};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::plans::BatchPlans;
+use crate::canonical::REKEYED;
 use crate::mapping::{NetChange, NetImage, TablePlan};
 
 /// Memory that is used again for every transaction.
@@ -55,6 +56,7 @@ struct Row<'b, 'p> {
     key: Image<'b>,
     hash: u64,
     existed: bool,
+    rekeyed: bool,
     before: Option<NetImage<'b>>,
     after: Option<NetImage<'b>>,
     operation: Operation,
@@ -68,6 +70,8 @@ struct Folding<'b, 'p, 's> {
 /// What one log entry did to one key.
 struct Touch<'b> {
     operation: Operation,
+    /// Whether the row came up under a new key.
+    rekeyed: bool,
     key: Image<'b>,
     before: Option<Image<'b>>,
     after: Option<NetImage<'b>>,
@@ -79,6 +83,7 @@ impl<'b, 'p> Folding<'b, 'p, '_> {
             (Some(before), Some(after)) if rekeyed(plan, before, after) => {
                 let gone = Touch {
                     operation: Operation::Delete,
+                    rekeyed: false,
                     key: before,
                     before: Some(before),
                     after: None,
@@ -86,6 +91,7 @@ impl<'b, 'p> Folding<'b, 'p, '_> {
                 // What the new image lacks (unchanged TOAST) the old one may hold.
                 let come = Touch {
                     operation: Operation::Insert,
+                    rekeyed: true,
                     key: after,
                     before: None,
                     after: Some(NetImage::new(after).with_earlier(before)),
@@ -97,7 +103,7 @@ impl<'b, 'p> Folding<'b, 'p, '_> {
                 let Some(key) = after.or(before) else { return };
                 let operation = change.operation();
                 let after = after.map(NetImage::new);
-                self.touch(plan, change, Touch { operation, key, before, after });
+                self.touch(plan, change, Touch { operation, rekeyed: false, key, before, after });
             }
         }
     }
@@ -143,6 +149,7 @@ impl<'b, 'p> Row<'b, 'p> {
             key: touch.key,
             hash,
             existed: matches!(touch.operation, Operation::Update | Operation::Delete),
+            rekeyed: touch.rekeyed,
             before: touch.before.map(NetImage::new),
             after: touch.after,
             operation: touch.operation,
@@ -180,6 +187,7 @@ impl<'b, 'p> Row<'b, 'p> {
             before: self.before.filter(|_| operation != Operation::Insert),
             after,
             ordinal: self.first.ordinal(),
+            index: if self.rekeyed { REKEYED } else { 0 },
         };
         (!unchanged(self.plan, &net)).then_some((self.plan, net))
     }
