@@ -152,7 +152,7 @@ impl Run {
                 source: config.name.clone(),
                 epoch: standing.epoch,
                 keep_interval: config.keep_interval,
-                confirm_delay: shared.config.confirm_delay,
+                confirm_delay: shared.config.nats.confirm_delay,
             },
             publisher.keeper(),
             Arc::clone(&shared.store),

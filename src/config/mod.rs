@@ -5,8 +5,8 @@
 //! from their files here and never printed.
 
 mod interpolate;
-mod nats;
-mod postgres;
+pub mod nats;
+pub mod postgres;
 mod reader;
 
 use std::net::SocketAddr;
@@ -136,9 +136,27 @@ fn config(root: &Node, reader: &mut Reader<'_>) -> Option<Config> {
     let nats = nats.and_then(|node| nats::read(node, reader));
     let state = top.required("state", &mut reader.findings);
     let state = state.and_then(|node| reader.path(node));
+    if let (Some(sources), Some(nats)) = (&sources, &nats) {
+        one_stream_each(sources, nats, root, reader);
+    }
     let http = address(&top, reader);
     let log = top.get("log").and_then(|node| log(node, reader)).unwrap_or_default();
     Some(Config { sources: sources?, nats: nats?, state: state?, http: http?, log })
+}
+
+/// A stream has one writer, so its name cannot be given for several sources.
+fn one_stream_each(
+    sources: &[SourceConfig],
+    nats: &NatsConfig,
+    root: &Node,
+    reader: &mut Reader<'_>,
+) {
+    let names = [&nats.stream.name, &nats.dead_letter_stream];
+    if sources.len() > 1 && names.iter().any(|name| name.is_some()) {
+        let problem = "a stream is named, but there are several sources";
+        let mend = "leave the names away: each source gets a stream of its own, `ERP_<SOURCE>`";
+        reader.findings.error(&root.place, problem, mend);
+    }
 }
 
 fn sources(top: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Vec<SourceConfig>> {

@@ -45,6 +45,11 @@ impl Reader<'_> {
         Some(usize::try_from(number).unwrap_or(usize::MAX))
     }
 
+    /// `true` or `false` under a key.
+    pub(super) fn flag(&mut self, fields: &Fields<'_>, key: &str) -> Option<bool> {
+        fields.get(key).and_then(|node| node.as_bool(&mut self.findings))
+    }
+
     /// One of a few words.
     pub(super) fn word<T: Copy>(&mut self, node: &Node, words: &[(&str, T)]) -> Option<T> {
         let text = node.as_text(&mut self.findings)?;

@@ -120,3 +120,103 @@ impl Outbox {
         self.transaction_start = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use erpbridge_connector::{Sequence, Timestamp};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn transaction(number: usize, complete: bool) -> Transaction {
+        Transaction {
+            id: number.to_string().into(),
+            sequence: Sequence::new(format!("{number:016X}")),
+            committed_at: Timestamp::from_micros(0),
+            resume: Position::new(format!("after {number}")),
+            complete,
+            snapshot: false,
+        }
+    }
+
+    /// Appends a transaction whose row changes give these many events each.
+    fn add(outbox: &mut Outbox, number: usize, events: &[usize]) {
+        let transaction = transaction(number, true);
+        outbox.begin();
+        for (place, count) in events.iter().enumerate() {
+            let ordinal = u64::try_from(place).unwrap() + 1;
+            outbox.append(&transaction, ordinal, |batch| {
+                for event in 0..*count {
+                    let mut builder = batch.event(ordinal);
+                    builder.subject(|out| out.extend_from_slice(b"s"));
+                    builder.header("ce-id", &format!("{number}:{ordinal}:{event}"));
+                }
+            });
+        }
+        outbox.end(&transaction, u64::try_from(events.len()).unwrap());
+    }
+
+    fn units(mut outbox: Outbox) -> Vec<Unit> {
+        std::iter::from_fn(|| outbox.take()).collect()
+    }
+
+    fn ids(units: Vec<Unit>) -> Vec<Vec<String>> {
+        let frozen = units.into_iter().map(|unit| unit.events.freeze());
+        let ids = frozen.map(|batch| {
+            batch.messages().map(|m| m.header("ce-id").unwrap().to_owned()).collect::<Vec<_>>()
+        });
+        ids.collect()
+    }
+
+    #[test]
+    fn a_transaction_that_fits_is_never_split() {
+        let mut outbox = Outbox::new(None);
+        add(&mut outbox, 1, &[1; 700]);
+        add(&mut outbox, 2, &[1; 700]);
+        let units = units(outbox);
+        assert_eq!(units.iter().map(|unit| unit.events.len()).collect::<Vec<_>>(), [700, 700]);
+        assert!(units.iter().all(|unit| unit.events.settled().len() == 1));
+    }
+
+    #[test]
+    fn a_part_of_a_large_transaction_resumes_before_it() {
+        let mut outbox = Outbox::new(Some(Position::new("start")));
+        add(&mut outbox, 1, &[1]);
+        add(&mut outbox, 2, &[1; 2500]);
+        let units = units(outbox);
+        let last = |unit: &Unit| {
+            let settled = unit.events.settled().last().unwrap();
+            (settled.resume.to_string(), settled.ordinal, settled.complete)
+        };
+        assert_eq!(last(units.first().unwrap()), ("after 1".to_owned(), 1, true));
+        assert_eq!(last(units.get(1).unwrap()), ("after 1".to_owned(), 1000, false));
+        assert_eq!(last(units.get(2).unwrap()), ("after 1".to_owned(), 2000, false));
+        assert_eq!(last(units.get(3).unwrap()), ("after 2".to_owned(), 2500, true));
+    }
+
+    proptest! {
+        #[test]
+        fn events_keep_their_order_and_those_of_one_change_stay_together(
+            transactions in prop::collection::vec(
+                prop::collection::vec(0_usize..9, 1..400), 1..20),
+        ) {
+            let mut outbox = Outbox::new(None);
+            let mut expected = Vec::new();
+            for (number, events) in transactions.iter().enumerate() {
+                add(&mut outbox, number, events);
+                for (place, count) in events.iter().enumerate() {
+                    let id = |event| format!("{number}:{}:{event}", place + 1);
+                    expected.extend((0..*count).map(id));
+                }
+            }
+            let units = ids(units(outbox));
+            prop_assert!(units.iter().all(|unit| unit.len() <= UNIT_MESSAGES));
+            let change = |id: &String| id.rsplit_once(':').unwrap().0.to_owned();
+            for pair in units.windows(2) {
+                let (Some(last), Some(first)) = (pair[0].last(), pair[1].first()) else { continue };
+                prop_assert_ne!(change(last), change(first));
+            }
+            prop_assert_eq!(units.concat(), expected);
+        }
+    }
+}
