@@ -12,17 +12,22 @@
 //! the server's log says; a test unwraps it, the demo prints it.
 
 mod binaries;
+pub mod bridge;
 mod directory;
 mod failure;
 mod nats;
+pub mod oracle;
 mod ports;
 mod postgres;
 mod process;
 mod proxy;
+mod seed;
+mod stream;
 mod tasks;
 mod tls;
 mod wait;
 
+pub use bridge::Bridge;
 pub use directory::Directory;
 pub use failure::Failure;
 pub use nats::{Nats, NatsBuilder, NatsVersion};
@@ -30,6 +35,8 @@ pub use ports::Port;
 pub use postgres::{PASSWORD, Postgres, PostgresBuilder, USER};
 pub use process::{Process, Signal};
 pub use proxy::{Proxy, Way};
+pub use seed::Seed;
+pub use stream::{StoredMessage, read_stream};
 pub use tls::Certificates;
 pub use wait::{wait_for, wait_until};
 
