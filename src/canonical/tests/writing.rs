@@ -181,3 +181,20 @@ proptest! {
         prop_assert!(message.headers().all(|(_, value)| value.bytes().all(|b| b.is_ascii_graphic())));
     }
 }
+
+#[test]
+fn a_batch_with_the_room_of_a_former_one_starts_empty_and_reads_back_alike() {
+    let transaction = transaction("0A");
+    let facts = facts(&transaction);
+    let former = written("procurement.purchaseorder.released", &facts, released);
+    let mut batch = EventBatch::sized_like(&former);
+    assert!(batch.is_empty() && batch.bytes() == 0 && batch.settled().is_empty());
+    write_event(&mut batch, &template("procurement.purchaseorder.released"), &facts, |fields| {
+        released(fields);
+        Ok::<_, Infallible>(())
+    })
+    .unwrap();
+    let batch = batch.freeze();
+    assert_eq!(only(&batch).payload(), only(&former).payload());
+    assert!(only(&batch).headers().eq(only(&former).headers()));
+}
