@@ -3,8 +3,8 @@
 //! `jetstream` is the real one; `memory` serves tests and previews. Both stamp messages with the
 //! same `stamp` and read a stream's last message with the same `tail`.
 
-//pub mod jetstream;
-//pub mod memory;
+pub mod jetstream;
+pub mod memory;
 mod stamp;
 mod tail;
 
@@ -13,7 +13,7 @@ use erpbridge_connector::{Position, Remedy, Sequence};
 use crate::canonical::FrozenBatch;
 use crate::state::OffsetRecord;
 
-//pub use memory::{Fault, MemoryPublisher, MemoryStream, Stored};
+pub use memory::{Fault, MemoryPublisher, MemoryStream, Stored};
 pub use tail::Tail;
 
 /// The order key of an event: commit order of its transaction, ordinal of its change.
@@ -60,7 +60,9 @@ pub struct Published {
 /// with `claim`, which reads back the stream's last message and tells what is there.
 pub trait Publisher: Send {
     /// Reads the stream's tail, decides where the source stands (the stream is the truth, then
-    /// the copy kept beside it, then `local`), and claims the stream with the next epoch.
+    /// the copy kept beside it, then `local`), and claims the stream with the next epoch. The
+    /// caller replaces its local record by the standing at once: an older one must not outlive
+    /// the claim.
     fn claim(
         &mut self,
         local: Option<OffsetRecord>,

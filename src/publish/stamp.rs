@@ -35,12 +35,22 @@ pub(super) struct Plan<'b> {
     pub(super) resume: Option<&'b Position>,
 }
 
-/// Stamps the messages of `batch`. `before` is the position the stream stands at; `fits` says
-/// which messages the server accepts.
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is sent.
+    Send,
+    /// The server would not accept it: it becomes a dead letter.
+    TooLarge,
+    /// It is in the stream already: a former writer stopped inside its row change.
+    Stored,
+}
+
+/// Stamps the messages of `batch`. `before` is the position the stream stands at.
 pub(super) fn plan<'b>(
     batch: &'b FrozenBatch,
     before: Option<&'b Position>,
-    fits: impl Fn(&Message<'b>) -> bool,
+    judge: impl Fn(&Message<'b>) -> Verdict,
 ) -> Plan<'b> {
     let mut plan =
         Plan { messages: Vec::with_capacity(batch.len()), too_large: Vec::new(), resume: before };
@@ -49,10 +59,10 @@ pub(super) fn plan<'b>(
     for settled in batch.settled() {
         let start = plan.messages.len();
         for message in messages.by_ref().take(settled.messages_before.saturating_sub(taken)) {
-            if fits(&message) {
-                plan.messages.push(stamp(message, plan.resume, settled));
-            } else {
-                plan.too_large.push((message, settled));
+            match judge(&message) {
+                Verdict::Send => plan.messages.push(stamp(message, plan.resume, settled)),
+                Verdict::TooLarge => plan.too_large.push((message, settled)),
+                Verdict::Stored => {}
             }
         }
         taken = settled.messages_before;
@@ -141,7 +151,7 @@ mod tests {
     #[test]
     fn only_the_last_message_of_a_transaction_names_the_position_after_it() {
         let batch = batch(&[(1, true, &[0, 1]), (2, true, &[]), (3, true, &[0, 0, 4])]);
-        let plan = plan(&batch, None, |_| true);
+        let plan = plan(&batch, None, |_| Verdict::Send);
         assert_eq!(positions(&plan), ["-", "p1!", "p2+", "p2", "p3!"]);
         assert_eq!(plan.resume, Some(&Position::new("p3")));
     }
@@ -151,7 +161,7 @@ mod tests {
         let before = Position::new("p6");
         let batch =
             batch(&[(7, false, &[0, 1]), (7, false, &[2]), (7, true, &[3]), (8, true, &[])]);
-        let plan = plan(&batch, Some(&before), |_| true);
+        let plan = plan(&batch, Some(&before), |_| Verdict::Send);
         assert_eq!(positions(&plan), ["p6", "p6", "p6", "p7!"]);
         assert_eq!(plan.resume, Some(&Position::new("p8")));
     }
@@ -159,7 +169,9 @@ mod tests {
     #[test]
     fn when_the_last_event_is_too_large_the_one_before_it_ends_the_transaction() {
         let batch = batch(&[(1, true, &[0, 1, 2])]);
-        let plan = plan(&batch, None, |message| message.ordinal() < 2);
+        let plan = plan(&batch, None, |message| {
+            if message.ordinal() < 2 { Verdict::Send } else { Verdict::TooLarge }
+        });
         assert_eq!(positions(&plan), ["-", "p1!"]);
         assert_eq!(plan.too_large.len(), 1);
     }
