@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use crate::config::{Engine, SourceConfig};
+use crate::error::chain;
 use crate::metrics::{Metrics, phase_label};
 use crate::pipeline::{
-    Converter, Pipeline, PipelineError, Plans, Settler, SettlerConfig,
+    Converter, Milestone, Pipeline, PipelineConfig, PipelineError, Plans, Settler, SettlerConfig,
 };
-use crate::publish::jetstream::JetStream;
+use crate::publish::jetstream::JetStreamPublisher;
 use crate::publish::{PublishError, Publisher, Standing};
 use crate::state::StateError;
 use crate::tasks::{self, Task, TaskLost};
@@ -119,17 +120,41 @@ pub async fn run(shared: &Shared, source: &SourceConfig) -> Result<(), AttemptEr
 async fn claim(
     shared: &Shared,
     source: &SourceConfig,
-) -> Result<(JetStream, Standing), AttemptError> {
+) -> Result<(JetStreamPublisher, Standing), AttemptError> {
     let local = shared.store.load(&source.name).await?;
-    let mut publisher = JetStream::connect(&shared.config.nats, &source.name).await?;
+    let mut publisher = JetStreamPublisher::new(shared.config.nats.clone(), &source.name)?;
     let standing = publisher.claim(local).await?;
+    record(shared, source, &standing).await;
     Ok((publisher, standing))
+}
+
+/// Replaces this machine's record by what was claimed: an older one must not outlive the claim.
+async fn record(shared: &Shared, source: &SourceConfig, standing: &Standing) {
+    if let Some(lost_from) = standing.shortened_from {
+        let (source, last) = (source.name.as_str(), standing.stream_sequence);
+        tracing::warn!(source, lost_from, last, "the stream was shortened: filling it up again");
+    }
+    let recorded = match &standing.resume_after {
+        Some(position) => {
+            let milestone = Milestone {
+                position: position.clone(),
+                sequence: standing.published.as_ref().map(|key| key.sequence.clone()),
+                stream_sequence: standing.stream_sequence,
+            };
+            shared.store.save(&milestone.record(&source.name, standing.epoch)).await
+        }
+        None => shared.store.remove(&source.name).await,
+    };
+    if let Err(error) = recorded {
+        shared.metrics.offset_persist_errors.with_label_values(&[&source.name]).inc();
+        tracing::warn!(source = source.name, error = chain(&error), "the claim is not on this disk");
+    }
 }
 
 /// The tasks of one run, in the order in which they end.
 struct Run {
     source: Task<Result<(), SourceError>>,
-    pipeline: Pipeline<JetStream>,
+    pipeline: Pipeline<JetStreamPublisher>,
     rows: Receiver,
     settler: Task<()>,
     watcher: Task<()>,
@@ -140,7 +165,7 @@ impl Run {
     fn start(
         shared: &Shared,
         config: &SourceConfig,
-        publisher: JetStream,
+        publisher: JetStreamPublisher,
         standing: &Standing,
     ) -> Self {
         let (sender, rows) = queue(config.queue_bytes);
@@ -151,17 +176,19 @@ impl Run {
             SettlerConfig {
                 source: config.name.clone(),
                 epoch: standing.epoch,
-                keep_interval: config.keep_interval,
                 confirm_delay: shared.config.nats.confirm_delay,
             },
-            publisher.keeper(),
             Arc::clone(&shared.store),
             Arc::clone(&shared.metrics),
             confirm,
         );
         let plans = Plans::new(config.name.clone(), Arc::clone(&config.mapping));
         let pipeline = Pipeline::new(
-            config.name.clone(),
+            PipelineConfig {
+                source: config.name.clone(),
+                on_truncate: config.on_truncate,
+                keep_interval: config.keep_interval,
+            },
             publisher,
             Converter::new(plans, standing.published.clone()),
             standing,
@@ -181,7 +208,7 @@ impl Run {
         let source = make_source(config, config.mapping.selection());
         Self {
             source: tasks::spawn("connector", async move { source.run(context).await }),
-            pipeline: pipeline.on_truncate(config.on_truncate),
+            pipeline,
             rows,
             settler: tasks::spawn("settler", settler.run(milestones)),
             watcher,

@@ -181,7 +181,7 @@ impl EventBatch {
     }
 
     fn copy(&mut self, bytes: &[u8], headers: &[Header], record: Record) {
-        let start = self.headers.len();
+        let (start, bytes_start) = (self.headers.len(), self.bytes.len());
         for header in headers.get(record.headers.start..record.headers.end).unwrap_or_default() {
             let value = self.copy_span(bytes, header.value);
             self.headers.push(Header { name: header.name, value });
@@ -189,7 +189,8 @@ impl EventBatch {
         let headers = Span { start, end: self.headers.len() };
         let subject = self.copy_span(bytes, record.subject);
         let payload = self.copy_span(bytes, record.payload);
-        self.records.push(Record { subject, payload, headers, ordinal: record.ordinal });
+        let (start, ordinal) = (bytes_start, record.ordinal);
+        self.records.push(Record { start, subject, payload, headers, ordinal });
     }
 
     fn copy_span(&mut self, bytes: &[u8], span: Span) -> Span {

@@ -10,6 +10,7 @@ use crate::bridge::make_source;
 use crate::config::{self, Config, SourceConfig};
 use crate::error::chain;
 use crate::publish::jetstream;
+use crate::state;
 
 pub(super) async fn check(path: &Path) -> Result<Outcome, CommandError> {
     let loaded = config::load(path);
@@ -24,8 +25,10 @@ pub(super) async fn check(path: &Path) -> Result<Outcome, CommandError> {
 async fn check_all(config: &Config, findings: &mut Vec<Finding>) {
     for source in &config.sources {
         check_source(source, findings).await;
-        findings.extend(jetstream::check(&config.nats, &source.name).await);
     }
+    let sources: Vec<_> = config.sources.iter().map(|source| source.name.clone()).collect();
+    findings.extend(jetstream::check(&config.nats, &sources).await);
+    findings.extend(state::check(&config.state));
 }
 
 async fn check_source(config: &SourceConfig, findings: &mut Vec<Finding>) {

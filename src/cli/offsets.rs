@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::{CommandError, ConfigFile, Outcome, report};
-use crate::config;
+use crate::{clock, config};
 use crate::state::{OffsetStore, StateError};
 
 #[derive(Debug, Subcommand)]
@@ -63,7 +63,7 @@ async fn show(store: OffsetStore) -> Result<(), CommandError> {
         writeln!(out, "  resume after     {}", record.position)?;
         writeln!(out, "  stream sequence  {}", record.stream_sequence)?;
         writeln!(out, "  epoch            {}", record.epoch)?;
-        writeln!(out, "  recorded at      {}", record.recorded_at)?;
+        writeln!(out, "  recorded at      {}", clock::display(record.recorded_at))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use erpbridge_connector::{Position, Progress, Receiver, SourceEvent, Truncated};
 use tokio::sync::watch;
@@ -13,7 +14,9 @@ use super::plans::Misfit;
 use super::settle::Milestone;
 use crate::canonical::{FrozenBatch, header};
 use crate::metrics::Metrics;
+use crate::deadletter::Reason;
 use crate::publish::{PublishError, Published, Publisher, Standing};
+use crate::state::OffsetRecord;
 
 /// Why a pipeline ended before its source did.
 #[derive(Debug, thiserror::Error)]
@@ -42,37 +45,58 @@ pub enum TruncatePolicy {
     Ignore,
 }
 
+/// How a pipeline works.
+#[derive(Clone, Debug)]
+pub struct PipelineConfig {
+    /// Name of the source.
+    pub source: String,
+    /// What a mapped table's TRUNCATE means.
+    pub on_truncate: TruncatePolicy,
+    /// At most this often a position beyond the stream's last event is kept beside the stream. It
+    /// only lets the database drop log, so there is no hurry.
+    pub keep_interval: Duration,
+}
+
 /// One source's way from its queue to the stream.
 pub struct Pipeline<P> {
-    source: String,
+    config: PipelineConfig,
+    epoch: u64,
+    /// None while it is on its way with a unit.
     publisher: Option<P>,
     converter: Converter,
     outbox: Outbox,
     metrics: Arc<Metrics>,
     milestones: watch::Sender<Option<Milestone>>,
-    on_truncate: TruncatePolicy,
     /// The position the stream's last message tells.
     tail: Option<Position>,
     stream_sequence: u64,
+    /// A position beyond that, not kept yet.
+    beyond: Option<Milestone>,
+    keep_from: Instant,
     /// Set once no more may be read: what was read before is still published.
     ending: Option<PipelineError>,
 }
 
-/// A unit on its way. It owns the publisher, so that there can be only one.
-type InFlight<P> = Pin<Box<dyn Future<Output = Sent<P>> + Send>>;
+/// A unit or a record on its way. It owns the publisher, so that there can be only one.
+type InFlight<P> = Pin<Box<dyn Future<Output = (P, Sent)> + Send>>;
 
-struct Sent<P> {
-    publisher: P,
-    batch: FrozenBatch,
-    progress: Option<Progress>,
-    seconds: f64,
-    result: Result<Option<Published>, PublishError>,
+enum Sent {
+    Unit {
+        batch: FrozenBatch,
+        progress: Option<Progress>,
+        seconds: f64,
+        result: Result<Option<Published>, PublishError>,
+    },
+    Kept {
+        milestone: Milestone,
+        result: Result<(), PublishError>,
+    },
 }
 
 impl<P: Publisher + 'static> Pipeline<P> {
     /// A pipeline of a source that stands where the publisher's claim said.
     pub fn new(
-        source: impl Into<String>,
+        config: PipelineConfig,
         publisher: P,
         converter: Converter,
         standing: &Standing,
@@ -80,24 +104,19 @@ impl<P: Publisher + 'static> Pipeline<P> {
         milestones: watch::Sender<Option<Milestone>>,
     ) -> Self {
         Self {
-            source: source.into(),
+            config,
+            epoch: standing.epoch,
             publisher: Some(publisher),
             converter,
             outbox: Outbox::new(standing.resume_after.clone()),
             metrics,
             milestones,
-            on_truncate: TruncatePolicy::Stop,
             tail: standing.resume_after.clone(),
             stream_sequence: standing.stream_sequence,
+            beyond: None,
+            keep_from: Instant::now(),
             ending: None,
         }
-    }
-
-    /// Sets what TRUNCATE means.
-    #[must_use]
-    pub fn on_truncate(mut self, policy: TruncatePolicy) -> Self {
-        self.on_truncate = policy;
-        self
     }
 
     /// Runs until the source has ended and everything it sent is stored.
@@ -108,22 +127,26 @@ impl<P: Publisher + 'static> Pipeline<P> {
         let mut in_flight: Option<InFlight<P>> = None;
         let mut source_ended = false;
         loop {
+            let last = source_ended || self.ending.is_some();
             if in_flight.is_none() {
-                in_flight = self.send_next();
+                in_flight = self.send_next(last);
             }
-            let reads = !source_ended && self.ending.is_none() && self.outbox.wants_more();
+            let reads = !last && self.outbox.wants_more();
+            let keeps = in_flight.is_none() && self.beyond.is_some();
             tokio::select! {
                 biased;
-                // Neither branch loses anything: the unit in flight is kept in the variable and
-                // polled again, and `recv` is cancel-safe.
-                sent = wait(&mut in_flight), if in_flight.is_some() => {
+                // No branch loses anything: what is in flight stays in the variable and is polled
+                // again, `recv` is cancel-safe, and the timer only wakes the loop.
+                (publisher, sent) = wait(&mut in_flight), if in_flight.is_some() => {
                     in_flight = None;
+                    self.publisher = Some(publisher);
                     self.settle(sent)?;
                 }
                 queued = queue.recv(), if reads => match queued {
                     Some(queued) => self.receive(queued.event),
                     None => source_ended = true,
                 },
+                () = tokio::time::sleep_until(self.keep_from), if keeps && !last => {}
                 else => return self.ending.map_or(Ok(()), Err),
             }
         }
@@ -140,7 +163,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
                 Ok(())
             }
             SourceEvent::SchemaChanged { table, .. } => {
-                let (source, table) = (self.source.as_str(), table.name.to_string());
+                let (source, table) = (self.config.source.as_str(), table.name.to_string());
                 tracing::info!(source, table, "the table has a new shape");
                 Ok(())
             }
@@ -152,34 +175,52 @@ impl<P: Publisher + 'static> Pipeline<P> {
     fn truncated(&self, truncated: &Truncated) -> Result<(), PipelineError> {
         let names: Vec<_> = truncated.tables.iter().map(|t| t.name.to_string()).collect();
         let table = names.join("\", \"");
-        match self.on_truncate {
+        match self.config.on_truncate {
             TruncatePolicy::Stop => Err(PipelineError::Truncated { table }),
             TruncatePolicy::Ignore => {
-                tracing::warn!(source = self.source, table, "truncated; downstream is not told");
+                tracing::warn!(source = self.config.source, table, "truncated; downstream is not told");
                 Ok(())
             }
         }
     }
 
-    fn send_next(&mut self) -> Option<InFlight<P>> {
-        let unit = self.outbox.take()?;
-        let publisher = self.publisher.take()?;
-        Some(Box::pin(send(publisher, unit)))
+    /// Sends the next unit; with none to send, keeps a position beyond the stream's tail if it is
+    /// time, or if it is the last chance.
+    fn send_next(&mut self, last: bool) -> Option<InFlight<P>> {
+        if let Some(unit) = self.outbox.take() {
+            return Some(Box::pin(publish(self.publisher.take()?, unit)));
+        }
+        if !last && Instant::now() < self.keep_from {
+            return None;
+        }
+        let milestone = self.beyond.take()?;
+        self.keep_from = Instant::now() + self.config.keep_interval;
+        let record = milestone.record(&self.config.source, self.epoch);
+        Some(Box::pin(keep(self.publisher.take()?, milestone, record)))
     }
 
-    fn settle(&mut self, sent: Sent<P>) -> Result<(), PipelineError> {
-        let published = sent.result.map_err(|error| {
-            let labels = [self.source.as_str(), error.kind.as_str()];
-            self.metrics.publish_errors.with_label_values(&labels).inc();
-            PipelineError::Publish(error)
-        })?;
-        self.publisher = Some(sent.publisher);
-        if let Some(published) = published {
-            self.stream_sequence = published.stream_sequence;
-            self.count_events(&sent.batch, sent.seconds);
+    fn settle(&mut self, sent: Sent) -> Result<(), PipelineError> {
+        match sent {
+            Sent::Unit { batch, progress, seconds, result } => {
+                if let Some(published) = result.map_err(|error| self.failed(error))? {
+                    self.stream_sequence = published.stream_sequence;
+                    self.count_events(&batch, &published, seconds);
+                }
+                self.advance(&batch, progress.as_ref());
+                self.observe_lag(&batch, progress.as_ref());
+            }
+            Sent::Kept { milestone, result } => {
+                result.map_err(|error| self.failed(error))?;
+                self.milestones.send_replace(Some(milestone));
+            }
         }
-        self.advance(&sent.batch, sent.progress.as_ref());
         Ok(())
+    }
+
+    fn failed(&self, error: PublishError) -> PipelineError {
+        let labels = [self.config.source.as_str(), error.kind.as_str()];
+        self.metrics.publish_errors.with_label_values(&labels).inc();
+        PipelineError::Publish(error)
     }
 
     /// Moves the position. Safe here and only here: every event before it is acknowledged.
@@ -189,19 +230,22 @@ impl<P: Publisher + 'static> Pipeline<P> {
         }
         let settled = batch.settled().last();
         let position = progress.map(|p| &p.position).or(settled.map(|s| &s.resume));
-        if let Some(position) = position {
-            self.milestones.send_replace(Some(Milestone {
-                position: position.clone(),
-                sequence: settled.filter(|s| s.complete).map(|s| s.sequence.clone()),
-                stream_sequence: self.stream_sequence,
-                in_stream: self.tail.as_ref() == Some(position),
-            }));
+        let Some(position) = position else { return };
+        let milestone = Milestone {
+            position: position.clone(),
+            sequence: settled.filter(|s| s.complete).map(|s| s.sequence.clone()),
+            stream_sequence: self.stream_sequence,
+        };
+        if self.tail.as_ref() == Some(position) {
+            self.beyond = None;
+            self.milestones.send_replace(Some(milestone));
+        } else {
+            self.beyond = Some(milestone);
         }
-        self.observe_lag(batch, progress);
     }
 
     fn observe_lag(&self, batch: &FrozenBatch, progress: Option<&Progress>) {
-        let source = [self.source.as_str()];
+        let source = [self.config.source.as_str()];
         let now = crate::clock::now().as_seconds();
         let latency = self.metrics.commit_to_publish.with_label_values(&source);
         let commits = batch.settled().iter().filter(|s| s.complete && !s.snapshot);
@@ -226,12 +270,12 @@ impl<P: Publisher + 'static> Pipeline<P> {
             ("delete", seen.delete),
         ];
         for (operation, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-            self.metrics.rows_read.with_label_values(&[&self.source, operation]).inc_by(count);
+            self.metrics.rows_read.with_label_values(&[&self.config.source, operation]).inc_by(count);
         }
     }
 
-    fn count_events(&self, batch: &FrozenBatch, seconds: f64) {
-        let source = [self.source.as_str()];
+    fn count_events(&self, batch: &FrozenBatch, published: &Published, seconds: f64) {
+        let source = [self.config.source.as_str()];
         let metrics = &self.metrics;
         let bytes = u64::try_from(batch.bytes()).unwrap_or(u64::MAX);
         metrics.publish_bytes.with_label_values(&source).inc_by(bytes);
@@ -239,9 +283,12 @@ impl<P: Publisher + 'static> Pipeline<P> {
         let messages = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         metrics.batch_messages.with_label_values(&source).observe(f64::from(messages));
         for letter in &batch.dead_letters {
-            let labels = [self.source.as_str(), letter.reason.as_str()];
+            let labels = [self.config.source.as_str(), letter.reason.as_str()];
             metrics.dead_letters.with_label_values(&labels).inc();
         }
+        let too_large = u64::try_from(published.too_large).unwrap_or(u64::MAX);
+        let labels = [self.config.source.as_str(), Reason::TooLarge.as_str()];
+        metrics.dead_letters.with_label_values(&labels).inc_by(too_large);
         self.count_event_types(batch);
     }
 
@@ -256,7 +303,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
             }
         }
         for (event_type, count) in counts {
-            let labels = [self.source.as_str(), event_type];
+            let labels = [self.config.source.as_str(), event_type];
             self.metrics.events_published.with_label_values(&labels).inc_by(count);
         }
     }
@@ -269,7 +316,7 @@ async fn wait<T: Unpin + Future>(future: &mut Option<T>) -> T::Output {
     }
 }
 
-async fn send<P: Publisher>(mut publisher: P, unit: Unit) -> Sent<P> {
+async fn publish<P: Publisher>(mut publisher: P, unit: Unit) -> (P, Sent) {
     let batch = unit.events.freeze();
     let start = Instant::now();
     let result = if batch.is_empty() && batch.dead_letters.is_empty() {
@@ -278,7 +325,16 @@ async fn send<P: Publisher>(mut publisher: P, unit: Unit) -> Sent<P> {
         publisher.publish(&batch).await.map(Some)
     };
     let seconds = start.elapsed().as_secs_f64();
-    Sent { publisher, batch, progress: unit.progress, seconds, result }
+    (publisher, Sent::Unit { batch, progress: unit.progress, seconds, result })
+}
+
+async fn keep<P: Publisher>(
+    mut publisher: P,
+    milestone: Milestone,
+    record: OffsetRecord,
+) -> (P, Sent) {
+    let result = publisher.keep(&record).await;
+    (publisher, Sent::Kept { milestone, result })
 }
 
 /// The position the last message of the batch carries: that of the transaction it belongs to.

@@ -16,6 +16,14 @@ pub struct Misfit {
     pub findings: Vec<Finding>,
 }
 
+impl Misfit {
+    /// What a person should do about each finding, in one line.
+    pub fn hint(&self) -> String {
+        let one = |f: &Finding| format!("{}: {}; {}", f.subject, f.problem, f.mend);
+        self.findings.iter().map(one).collect::<Vec<_>>().join(". ")
+    }
+}
+
 /// The plans of all tables seen in this run.
 pub struct Plans {
     source: String,

@@ -1,16 +1,13 @@
 //! After the acknowledgement: the position goes to sled, then to the database.
 //!
-//! The loop that publishes hands over a [`Milestone`] after each stored unit. A milestone is a
-//! level, not an edge: only the newest matters, so a slow disk slows down neither mapping nor
-//! publishing. The settler writes it and then confirms it:
+//! The loop that publishes hands over a [`Milestone`] when a position can be found again in NATS:
+//! in the stream's last message, or in the copy kept beside the stream. A milestone is a level,
+//! not an edge: only the newest matters, so a slow disk slows down neither mapping nor publishing.
+//! The settler then
 //!
-//! 1. If the position lies beyond the stream's last event, copy it to the key-value bucket; at
-//!    most every [`SettlerConfig::keep_interval`], because it only lets the database drop log.
-//! 2. Write it to sled and wait for the flush. sled is a cache of what the stream knows, so when it
-//!    fails or is slow the bridge goes on and counts the failure.
-//! 3. Wait out [`SettlerConfig::confirm_delay`], then confirm it to the source.
-//!
-//! A position is therefore never confirmed to the database before it can be found again in NATS.
+//! 1. writes it to sled and waits for the flush. sled is a cache of what NATS knows, so when it
+//!    fails or is slow the bridge goes on and counts the failure;
+//! 2. waits out [`SettlerConfig::confirm_delay`], and confirms it to the source.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,7 +21,13 @@ use crate::clock;
 use crate::metrics::Metrics;
 use crate::state::{OffsetRecord, OffsetStore};
 
-/// Where a source stands after a stored unit.
+/// Between two writes of the offset, so that a busy source does not flush a thousand times a
+/// second.
+const PERSIST_INTERVAL: Duration = Duration::from_millis(50);
+/// With nothing to do, how long to wait for something.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// A position that can be found again in NATS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Milestone {
     /// Resume after this.
@@ -33,17 +36,20 @@ pub struct Milestone {
     pub sequence: Option<Sequence>,
     /// Last stream sequence at that moment.
     pub stream_sequence: u64,
-    /// Whether the stream's last message itself tells this position.
-    pub in_stream: bool,
 }
 
-/// Copies a record to where it outlives this machine.
-pub trait Keep: Send + Sync {
-    /// Stores the record; returns when it is stored.
-    fn keep(
-        &self,
-        record: &OffsetRecord,
-    ) -> impl Future<Output = Result<(), crate::publish::PublishError>> + Send;
+impl Milestone {
+    /// As it is recorded, in NATS and on this machine.
+    pub fn record(&self, source: &str, epoch: u64) -> OffsetRecord {
+        OffsetRecord {
+            source: source.to_owned(),
+            epoch,
+            stream_sequence: self.stream_sequence,
+            position: self.position.clone(),
+            sequence: self.sequence.clone(),
+            recorded_at: clock::now(),
+        }
+    }
 }
 
 /// How the settler works.
@@ -53,59 +59,45 @@ pub struct SettlerConfig {
     pub source: String,
     /// Epoch of this writer.
     pub epoch: u64,
-    /// At most this often a position beyond the stream's tail is copied and confirmed.
-    pub keep_interval: Duration,
     /// How long a stored position waits before it is confirmed to the database.
     pub confirm_delay: Duration,
 }
 
 /// Writes and confirms milestones until their sender is gone.
-pub struct Settler<K> {
+pub struct Settler {
     config: SettlerConfig,
-    keep: K,
     store: Arc<OffsetStore>,
     metrics: Arc<Metrics>,
     confirmed: watch::Sender<Option<Position>>,
+    /// Written positions, each with the moment from which it may be confirmed.
     waiting: VecDeque<(Instant, Position)>,
-    kept_at: Option<Instant>,
+    written: Option<Position>,
 }
 
-/// Between two writes of the offset, so that a busy source does not flush a thousand times a
-/// second.
-const PERSIST_INTERVAL: Duration = Duration::from_millis(50);
-
-impl<K: Keep> Settler<K> {
+impl Settler {
     /// A settler that confirms through `confirmed`.
     pub fn new(
         config: SettlerConfig,
-        keep: K,
         store: Arc<OffsetStore>,
         metrics: Arc<Metrics>,
         confirmed: watch::Sender<Option<Position>>,
     ) -> Self {
-        Self {
-            config,
-            keep,
-            store,
-            metrics,
-            confirmed,
-            waiting: VecDeque::new(),
-            kept_at: None,
-        }
+        let waiting = VecDeque::new();
+        Self { config, store, metrics, confirmed, waiting, written: None }
     }
 
-    /// Settles milestones until the sender is dropped, and the last one whatever the intervals.
+    /// Settles milestones until their sender is dropped.
     pub async fn run(mut self, mut milestones: watch::Receiver<Option<Milestone>>) {
         loop {
-            let wake = self.next_wake(milestones.borrow().as_ref());
+            let next_due = self.waiting.front().map_or(Instant::now() + IDLE, |(at, _)| *at);
             let ended = tokio::select! {
                 // A level: dropping the wait loses no milestone, the next look sees the newest.
                 changed = milestones.changed() => changed.is_err(),
-                () = tokio::time::sleep_until(wake) => false,
+                () = tokio::time::sleep_until(next_due) => false,
             };
             let newest = milestones.borrow_and_update().clone();
             if let Some(milestone) = newest {
-                self.settle(&milestone, ended).await;
+                self.write(&milestone).await;
             }
             self.confirm_due();
             if ended {
@@ -115,49 +107,26 @@ impl<K: Keep> Settler<K> {
         }
     }
 
-    async fn settle(&mut self, milestone: &Milestone, last: bool) {
-        if self.waiting.back().is_some_and(|(_, position)| *position == milestone.position)
-            || self.confirmed.borrow().as_ref() == Some(&milestone.position)
-        {
+    async fn write(&mut self, milestone: &Milestone) {
+        if self.written.as_ref() == Some(&milestone.position) {
             return;
         }
-        if !milestone.in_stream && !last && !self.keep_is_due() {
-            return;
-        }
-        let record = self.record(milestone);
-        if !milestone.in_stream && !self.keep(&record).await {
-            return;
-        }
-        self.persist(&record).await;
-        self.waiting
-            .push_back((Instant::now() + self.config.confirm_delay, milestone.position.clone()));
-    }
-
-    /// Copies the record into NATS. Without the copy the position is not confirmed: the database
-    /// keeps a little more log, and the next look tries again.
-    async fn keep(&mut self, record: &OffsetRecord) -> bool {
-        self.kept_at = Some(Instant::now());
-        match self.keep.keep(record).await {
-            Ok(()) => true,
-            Err(error) => {
-                let error = crate::error::chain(&error);
-                tracing::warn!(source = self.config.source, error, "the idle position is not kept");
-                false
-            }
-        }
-    }
-
-    async fn persist(&self, record: &OffsetRecord) {
         let source = self.config.source.as_str();
         let start = Instant::now();
-        if let Err(error) = self.store.save(record).await {
-            self.metrics.offset_persist_errors.with_label_values(&[source]).inc();
-            let error = crate::error::chain(&error);
-            tracing::warn!(source, error, "the offset is in the stream but not on this disk");
-            return;
+        match self.store.save(&milestone.record(source, self.config.epoch)).await {
+            Ok(()) => {
+                let seconds = start.elapsed().as_secs_f64();
+                self.metrics.offset_persist.with_label_values(&[source]).observe(seconds);
+            }
+            Err(error) => {
+                self.metrics.offset_persist_errors.with_label_values(&[source]).inc();
+                let error = crate::error::chain(&error);
+                tracing::warn!(source, error, "the offset is in NATS but not on this disk");
+            }
         }
-        let seconds = start.elapsed().as_secs_f64();
-        self.metrics.offset_persist.with_label_values(&[source]).observe(seconds);
+        let due = Instant::now() + self.config.confirm_delay;
+        self.waiting.push_back((due, milestone.position.clone()));
+        self.written = Some(milestone.position.clone());
     }
 
     fn confirm_due(&mut self) {
@@ -168,33 +137,6 @@ impl<K: Keep> Settler<K> {
         }
         if due.is_some() {
             self.confirmed.send_replace(due);
-        }
-    }
-
-    fn keep_is_due(&self) -> bool {
-        self.kept_at.is_none_or(|at| at.elapsed() >= self.config.keep_interval)
-    }
-
-    fn next_wake(&self, pending: Option<&Milestone>) -> Instant {
-        let far = Instant::now() + Duration::from_secs(60);
-        let confirm = self.waiting.front().map_or(far, |(at, _)| *at);
-        let keep = match (pending, self.kept_at) {
-            (Some(milestone), Some(at)) if !milestone.in_stream => at + self.config.keep_interval,
-            _ => far,
-        };
-        // Never at once: a position that could not be kept is tried again in its own time.
-        let soonest = Instant::now() + PERSIST_INTERVAL;
-        std::cmp::max(soonest, std::cmp::min(confirm, keep))
-    }
-
-    fn record(&self, milestone: &Milestone) -> OffsetRecord {
-        OffsetRecord {
-            source: self.config.source.clone(),
-            epoch: self.config.epoch,
-            stream_sequence: milestone.stream_sequence,
-            position: milestone.position.clone(),
-            sequence: milestone.sequence.clone(),
-            recorded_at: clock::now(),
         }
     }
 }
