@@ -172,11 +172,14 @@ impl EventBatch {
     #[must_use]
     pub fn split_off(&mut self, at: usize) -> Self {
         let mut rest = Self::new();
+        let first = self.records.get(at).copied();
         for record in self.records.drain(at..) {
             rest.copy(&self.bytes, &self.headers, record);
         }
-        let headers = self.records.last().map_or(0, |record| record.headers.end);
-        self.headers.truncate(headers);
+        if let Some(first) = first {
+            self.headers.truncate(first.headers.start);
+            self.bytes.truncate(first.start);
+        }
         rest
     }
 

@@ -41,7 +41,7 @@ enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct ConfigFile {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", env = "ERPBRIDGE_CONFIG")]
+    #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }
 
