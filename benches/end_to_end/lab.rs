@@ -47,7 +47,8 @@ impl Lab {
     /// Lets the bridge create its slot on the empty tables, and stops it again.
     pub(crate) async fn make_slot(&mut self) {
         let bridge = self.start_bridge("bench").await;
-        let ready = "SELECT 1 FROM pg_replication_slots WHERE slot_name = 'erpbridge_bench' AND active";
+        let ready =
+            "SELECT 1 FROM pg_replication_slots WHERE slot_name = 'erpbridge_bench' AND active";
         self.wait_row(ready).await;
         self.stop_bridge(bridge).await;
     }
@@ -63,7 +64,8 @@ impl Lab {
     pub(crate) async fn count_changes(&mut self) -> u64 {
         self.copy_slot("bench_count").await;
         let client = self.postgres.client().await.unwrap();
-        let count = "SELECT count(*) FROM pg_logical_slot_peek_binary_changes('bench_count', NULL, NULL,
+        let count =
+            "SELECT count(*) FROM pg_logical_slot_peek_binary_changes('bench_count', NULL, NULL,
              'proto_version', '1', 'publication_names', 'bench')
              WHERE get_byte(data, 0) IN (68, 73, 85)"; // D, I, U
         let row = client.query_one(count, &[]).await.unwrap();

@@ -33,7 +33,9 @@ async fn latencies(lab: &Lab, count: u64) -> Vec<Duration> {
     let mut stream = context.get_stream("ERP_BENCH").await.unwrap();
     let last = stream.info().await.unwrap().state.last_sequence;
     let config = consumer::pull::OrderedConfig {
-        deliver_policy: consumer::DeliverPolicy::ByStartSequence { start_sequence: last - count + 1 },
+        deliver_policy: consumer::DeliverPolicy::ByStartSequence {
+            start_sequence: last - count + 1,
+        },
         filter_subject: "erp.bench.>".to_owned(),
         ..Default::default()
     };

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use erpbridge_connector::{
-    Gauge, Receiver, Remedy, STOP_DEADLINE, Source, SourceContext, SourceError, SourceErrorKind, SourceStatus,
-    TableSelection, queue,
+    Gauge, Receiver, Remedy, STOP_DEADLINE, Source, SourceContext, SourceError, SourceErrorKind,
+    SourceStatus, TableSelection, queue,
 };
 use erpbridge_postgres::PostgresSource;
 use std::time::Duration;
@@ -93,10 +93,7 @@ impl AttemptError {
 }
 
 /// The connector for a configured source.
-pub fn make_source(
-    config: &SourceConfig,
-    selection: Arc<dyn TableSelection>,
-) -> Arc<dyn Source> {
+pub fn make_source(config: &SourceConfig, selection: Arc<dyn TableSelection>) -> Arc<dyn Source> {
     match &config.engine {
         Engine::Postgres(postgres) => Arc::new(PostgresSource::new(postgres.clone(), selection)),
     }
@@ -147,7 +144,11 @@ async fn record(shared: &Shared, source: &SourceConfig, standing: &Standing) {
     };
     if let Err(error) = recorded {
         shared.metrics.offset_persist_errors.with_label_values(&[&source.name]).inc();
-        tracing::warn!(source = source.name, error = chain(&error), "the claim is not on this disk");
+        tracing::warn!(
+            source = source.name,
+            error = chain(&error),
+            "the claim is not on this disk"
+        );
     }
 }
 
@@ -197,7 +198,10 @@ impl Run {
         );
         // A stop of its own, so that a failed pipeline ends this source and no other.
         let stop = shared.stop.child_token();
-        let watcher = tasks::spawn("status", watch_status(shared.clone(), config.name.clone(), sender.gauge(), seen));
+        let watcher = tasks::spawn(
+            "status",
+            watch_status(shared.clone(), config.name.clone(), sender.gauge(), seen),
+        );
         let context = SourceContext {
             resume_after: standing.resume_after.clone(),
             out: sender,

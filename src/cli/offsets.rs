@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::{CommandError, ConfigFile, Outcome, report};
-use crate::{clock, config};
 use crate::state::{OffsetStore, StateError};
+use crate::{clock, config};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum OffsetsCommand {

@@ -33,10 +33,7 @@ pub(super) async fn run(path: &Path) -> Result<Outcome, CommandError> {
         let hint = format!("Free {} or set another `http:` address.", shared.config.http);
         CommandError::new(&error, Some(&hint))
     })?;
-    let pages = Pages {
-        metrics: Arc::clone(&shared.metrics),
-        board: Arc::clone(&shared.board),
-    };
+    let pages = Pages { metrics: Arc::clone(&shared.metrics), board: Arc::clone(&shared.board) };
     let http_stop = CancellationToken::new();
     let mut pages = http::spawn(listener, pages, http_stop.clone());
     tracing::info!(

@@ -210,8 +210,7 @@ fn source_name(node: &Node, reader: &mut Reader<'_>) -> Option<String> {
 
 fn mapping(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Mapping> {
     let node = fields.required("mappings", &mut reader.findings)?;
-    let paths: Vec<_> =
-        node.as_list_or_one().iter().filter_map(|node| reader.path(node)).collect();
+    let paths: Vec<_> = node.as_list_or_one().iter().filter_map(|node| reader.path(node)).collect();
     match Mapping::load(&paths) {
         Ok(mapping) => {
             mapping.warnings().iter().for_each(|found| reader.findings.push(found.clone()));
@@ -235,7 +234,11 @@ fn address(top: &Fields<'_>, reader: &mut Reader<'_>) -> Option<SocketAddr> {
     let address = text.parse().ok();
     if address.is_none() {
         let problem = format!("`{text}` is not an address to listen on");
-        reader.findings.error(&node.place, problem, "write an IP address and a port: 127.0.0.1:9464");
+        reader.findings.error(
+            &node.place,
+            problem,
+            "write an IP address and a port: 127.0.0.1:9464",
+        );
     }
     address
 }
@@ -250,4 +253,114 @@ fn log(node: &Node, reader: &mut Reader<'_>) -> Option<LogConfig> {
         json: json.unwrap_or(default.json),
         filter: filter.map_or(default.filter, str::to_owned),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "\
+sources:
+  - name: shop
+    postgres: { url: \"postgres://u@127.0.0.1/shop\" }
+    mappings: [mapping.yaml]
+nats: { servers: [\"nats://127.0.0.1:4222\"] }
+state: state
+";
+    const MAPPING: &str = "\
+mapping: shop
+company: { constant: main }
+tables:
+  item: { table: public.item, deleted: ignore }
+events:
+  - emit: masterdata.item.upserted
+    on: item
+    when: [inserted, updated]
+    fields: { description: name }
+";
+
+    fn load_text(text: &str) -> Loaded {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("mapping.yaml"), MAPPING).unwrap();
+        parse(&directory.path().join("erpbridge.yaml"), text)
+    }
+
+    fn problems(text: &str) -> Vec<String> {
+        load_text(text).findings.into_iter().map(|finding| finding.problem).collect()
+    }
+
+    #[test]
+    fn the_smallest_configuration_means_what_the_page_says() {
+        let loaded = load_text(GOOD);
+        let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings));
+        let source = config.sources.first().unwrap();
+        let Engine::Postgres(postgres) = &source.engine;
+        assert_eq!(
+            (postgres.slot.as_str(), postgres.publication.as_str()),
+            ("erpbridge_shop", "erpbridge")
+        );
+        assert_eq!(source.queue_bytes, 16 << 20);
+        assert_eq!(config.http, HTTP.parse().unwrap());
+        assert_eq!(config.log, LogConfig::default());
+    }
+
+    #[test]
+    fn everything_wrong_is_found_at_once() {
+        let broken = GOOD
+            .replace("name: shop", "name: Shop!")
+            .replace("mappings: [mapping.yaml]", "mappings: [nowhere.yaml]\n    quue_bytes: 1MiB")
+            .replace("state: state", "http: here");
+        let problems = problems(&broken).join("\n");
+        for part in [
+            "`Shop!` cannot name a source",
+            "nowhere.yaml",
+            "quue_bytes",
+            "`state` is missing",
+            "`here`",
+        ] {
+            assert!(problems.contains(part), "\"{part}\" is not in:\n{problems}");
+        }
+    }
+
+    #[test]
+    fn two_ways_to_log_in_and_two_sources_in_one_stream_are_refused() {
+        let both = GOOD.replace("nats: { ", "nats: { token: t, user: u, ");
+        assert_eq!(problems(&both), ["there are two ways to log in"]);
+        let second = GOOD.replace("nats: { ", "nats: { stream: { name: ERP }, ").replace(
+            "nats:",
+            "  - { name: two, postgres: { url: \"postgres://u@127.0.0.1/x\" }, mappings: mapping.yaml }\nnats:",
+        );
+        assert_eq!(problems(&second), ["a stream is named, but there are several sources"]);
+    }
+
+    #[test]
+    fn secrets_come_from_files_and_are_not_printed() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("mapping.yaml"), MAPPING).unwrap();
+        std::fs::write(directory.path().join("pw"), "hunter2\n").unwrap();
+        let text = GOOD.replace("/shop\" }", "/shop\", password_file: pw }");
+        let loaded = parse(&directory.path().join("erpbridge.yaml"), &text);
+        let config = loaded.config.unwrap();
+        let Engine::Postgres(postgres) = &config.sources.first().unwrap().engine;
+        assert_eq!(postgres.password.as_ref().unwrap().expose(), "hunter2");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_page_names_every_key() {
+        let page = include_str!("../../docs/configuration.md");
+        let keys = [
+            TOP_KEYS,
+            SOURCE_KEYS,
+            LOG_KEYS,
+            postgres::KEYS,
+            postgres::TLS_KEYS,
+            nats::KEYS,
+            nats::TLS_KEYS,
+            nats::STREAM_KEYS,
+        ];
+        for key in keys.into_iter().flatten() {
+            assert!(page.contains(&format!("`{key}`")), "docs/configuration.md lacks `{key}`");
+        }
+    }
 }

@@ -24,15 +24,8 @@ pub const KEYS: &[&str] = &[
 /// Keys of `tls` under it.
 pub const TLS_KEYS: &[&str] = &["ca_file", "cert_file", "key_file", "required"];
 /// Keys of `stream` under it.
-pub const STREAM_KEYS: &[&str] = &[
-    "name",
-    "replicas",
-    "max_age",
-    "max_bytes",
-    "duplicate_window",
-    "deny_delete",
-    "deny_purge",
-];
+pub const STREAM_KEYS: &[&str] =
+    &["name", "replicas", "max_age", "max_bytes", "duplicate_window", "deny_delete", "deny_purge"];
 
 /// Reads the section.
 pub(super) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<NatsConfig> {
@@ -68,10 +61,8 @@ fn credentials(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Credentials {
     let token = reader.secret(fields, "token").map(Credentials::Token);
     let user = reader.text(fields, "user").map(str::to_owned);
     let password = reader.secret(fields, "password");
-    let user = user.map(|user| Credentials::UserPassword {
-        user,
-        password: password.unwrap_or_default(),
-    });
+    let user =
+        user.map(|user| Credentials::UserPassword { user, password: password.unwrap_or_default() });
     let creds = reader.path_at(fields, "creds_file").map(Credentials::CredsFile);
     let seed = reader.path_at(fields, "nkey_seed_file").map(Credentials::NkeySeedFile);
     let mut given = [token, user, creds, seed].into_iter().flatten();

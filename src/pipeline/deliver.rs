@@ -13,8 +13,8 @@ use super::outbox::{Outbox, Unit};
 use super::plans::Misfit;
 use super::settle::Milestone;
 use crate::canonical::{FrozenBatch, header};
-use crate::metrics::Metrics;
 use crate::deadletter::Reason;
+use crate::metrics::Metrics;
 use crate::publish::{PublishError, Published, Publisher, Standing};
 use crate::state::OffsetRecord;
 
@@ -178,7 +178,11 @@ impl<P: Publisher + 'static> Pipeline<P> {
         match self.config.on_truncate {
             TruncatePolicy::Stop => Err(PipelineError::Truncated { table }),
             TruncatePolicy::Ignore => {
-                tracing::warn!(source = self.config.source, table, "truncated; downstream is not told");
+                tracing::warn!(
+                    source = self.config.source,
+                    table,
+                    "truncated; downstream is not told"
+                );
                 Ok(())
             }
         }
@@ -270,7 +274,10 @@ impl<P: Publisher + 'static> Pipeline<P> {
             ("delete", seen.delete),
         ];
         for (operation, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-            self.metrics.rows_read.with_label_values(&[&self.config.source, operation]).inc_by(count);
+            self.metrics
+                .rows_read
+                .with_label_values(&[&self.config.source, operation])
+                .inc_by(count);
         }
     }
 
@@ -296,7 +303,9 @@ impl<P: Publisher + 'static> Pipeline<P> {
     fn count_event_types(&self, batch: &FrozenBatch) {
         let mut counts: Vec<(&str, u64)> = Vec::new();
         for message in batch.messages() {
-            let Some(event_type) = message.header(header::TYPE).and_then(short_type) else { continue };
+            let Some(event_type) = message.header(header::TYPE).and_then(short_type) else {
+                continue;
+            };
             match counts.iter_mut().find(|(known, _)| *known == event_type) {
                 Some((_, count)) => *count += 1,
                 None => counts.push((event_type, 1)),

@@ -124,9 +124,9 @@ impl<'b, 'p> Folding<'b, 'p, '_> {
             None => {
                 let place = rows.len();
                 rows.push(Row::new(plan, change, touch, hash));
-                self.scratch.places.insert_unique(hash, place, |place| {
-                    rows.get(*place).map_or(0, |row| row.hash)
-                });
+                self.scratch
+                    .places
+                    .insert_unique(hash, place, |place| rows.get(*place).map_or(0, |row| row.hash));
             }
         }
     }

@@ -82,8 +82,7 @@ impl Outbox {
     ) {
         let before = self.open.events.len();
         write(&mut self.open.events);
-        let full =
-            self.open.events.len() > UNIT_MESSAGES || self.open.events.bytes() > UNIT_BYTES;
+        let full = self.open.events.len() > UNIT_MESSAGES || self.open.events.bytes() > UNIT_BYTES;
         if full && before > 0 {
             self.cut(transaction, ordinal, before);
         }

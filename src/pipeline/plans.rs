@@ -62,10 +62,10 @@ impl Plans {
         if let Some((_, plan)) = self.known.iter().find(|(known, _)| Arc::ptr_eq(known, table)) {
             return Ok(plan.clone());
         }
-        let plan = self.mapping.bind(&self.source, table).map_err(|findings| Misfit {
-            table: table.name.to_string(),
-            findings,
-        })?;
+        let plan = self
+            .mapping
+            .bind(&self.source, table)
+            .map_err(|findings| Misfit { table: table.name.to_string(), findings })?;
         let plan = plan.map(Arc::new);
         // A new shape of a table replaces the old one: the log never goes back to it.
         self.known.retain(|(known, _)| known.name != table.name);
