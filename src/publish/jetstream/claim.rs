@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
-use erpbridge_connector::Position;
+use erpbridge_connector::{Position, Sequence};
 use tokio::time::{Instant, sleep};
 
 use super::connect::Link;
@@ -50,6 +50,8 @@ pub(super) struct Claimed {
     pub(super) standing: Standing,
     /// The newest event's key, if the stream ends inside its row change.
     pub(super) inside: Option<Box<str>>,
+    /// The newest transaction that is complete in the stream, if that is known.
+    pub(super) complete: Option<Sequence>,
 }
 
 impl Claim<'_> {
@@ -139,13 +141,17 @@ async fn pause() {
 
 fn claimed(end: End, resume: Resume, epoch: u64, stream_sequence: u64) -> Claimed {
     let tail = end.tail.unwrap_or_default();
+    let published = tail.published();
+    let ended = published.as_ref().filter(|_| tail.transaction_last);
+    let complete = ended.map(|key| key.sequence.clone()).or(resume.complete);
     // Where a record tells of a transaction that is complete, nothing of it need come again.
-    let complete = resume.complete.map(|sequence| OrderKey { sequence, ordinal: u64::MAX });
+    let recorded = complete.clone().map(|sequence| OrderKey { sequence, ordinal: u64::MAX });
     Claimed {
         inside: tail.inside(),
+        complete,
         standing: Standing {
             resume_after: resume.position,
-            published: tail.published().or(complete),
+            published: published.or(recorded),
             epoch,
             stream_sequence,
             shortened_from: resume.shortened_from,

@@ -36,7 +36,7 @@ mod stream;
 use std::cmp;
 
 use async_nats::HeaderValue;
-use erpbridge_connector::Position;
+use erpbridge_connector::{Position, Sequence};
 use tokio::time::Instant;
 
 use self::claim::{Claim, Claimed};
@@ -118,8 +118,12 @@ impl JetStreamPublisher {
             records: local.into_iter().chain(kept.clone()).collect(),
             tried: self.tried,
         };
-        let Claimed { standing, inside } = claim.make(&mut link, &mut self.tried).await?;
-        self.replace_copy(&mut link, &mut copy, kept.as_ref(), &standing).await?;
+        let Claimed { standing, inside, complete } = claim.make(&mut link, &mut self.tried).await?;
+        match self.record(&standing, complete) {
+            Some(record) => copy.save(&mut link, &record).await?,
+            None if kept.is_some() => copy.clear(&mut link).await?,
+            None => {}
+        }
         let max_payload = link.server().max_payload;
         self.session = Some(Session {
             link,
@@ -144,30 +148,17 @@ impl JetStreamPublisher {
         stream::ensure(link, &Wanted::events(config, source)).await
     }
 
-    /// No record outlives the claim: an old one could be taken for a new one after the stream was
-    /// shortened and has grown again.
-    async fn replace_copy(
-        &self,
-        link: &mut Link,
-        copy: &mut Copy,
-        kept: Option<&OffsetRecord>,
-        standing: &Standing,
-    ) -> Result<(), PublishError> {
-        let Some(position) = standing.resume_after.clone() else {
-            return match kept {
-                Some(_) => copy.clear(link).await,
-                None => Ok(()),
-            };
-        };
-        let record = OffsetRecord {
+    /// The record that replaces the one from before the claim. None may outlive it: an old one
+    /// could be taken for a new one after the stream was shortened and has grown again.
+    fn record(&self, standing: &Standing, complete: Option<Sequence>) -> Option<OffsetRecord> {
+        Some(OffsetRecord {
             source: self.source.clone(),
             epoch: standing.epoch,
             stream_sequence: standing.stream_sequence,
-            position,
-            sequence: kept.and_then(|record| record.sequence.clone()),
+            position: standing.resume_after.clone()?,
+            sequence: complete,
             recorded_at: clock::now(),
-        };
-        copy.save(link, &record).await
+        })
     }
 
     /// Takes the session for one call. It is put back if the call succeeds; a call that fails or

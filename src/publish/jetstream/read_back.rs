@@ -1,5 +1,7 @@
 //! Reading the end of a stream back: how far it goes, and what its last message tells.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -7,11 +9,13 @@ use serde_json::{Value, json};
 
 use super::connect::Link;
 use super::refusal::Refusal;
-use super::stream;
+use super::stream::{self, State};
 use crate::publish::{PublishError, PublishErrorKind, Tail};
 use crate::state::{EndMessage, StreamEnd};
 
 const NO_MESSAGE_FOUND: u16 = 10037;
+/// How many removed messages are passed over one by one.
+const LOOK_BACK: usize = 2000;
 
 /// The end of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,16 +62,20 @@ impl Stored {
 
 /// Reads the end of the event stream of `source`.
 ///
-/// The last message is normally ours. If it was deleted, or the operator lets something else into
-/// the stream, the last event and the last claim that are there are asked for instead, and the
-/// newer one tells.
+/// The last message is normally ours. If it was deleted, the last one that is left tells. If the
+/// operator lets something else into the stream, the last event or claim tells, whichever is
+/// newer. (Asking for the last message of a subject is the second choice: 2.9 finds none once the
+/// newest of the subject was deleted.)
 pub(super) async fn end(link: &mut Link, name: &str, source: &str) -> Result<End, PublishError> {
-    let info = stream::info(link, name).await?;
-    let last_sequence = info.map_or(0, |info| info.state.last_seq);
-    if last_sequence == 0 {
-        return Ok(End::default());
+    let state = stream::info(link, name).await?.map(|info| info.state).unwrap_or_default();
+    let last_sequence = state.last_seq;
+    if state.messages == 0 {
+        return Ok(End { last_sequence, tail: None });
     }
-    let last = message(link, name, &json!({ "seq": last_sequence })).await?;
+    let mut last = message(link, name, &json!({ "seq": last_sequence })).await?;
+    if last.is_none() {
+        last = last_left(link, name).await?;
+    }
     if let Some(tail) = last.as_ref().and_then(Stored::tail) {
         return Ok(End { last_sequence, tail: Some(tail) });
     }
@@ -79,6 +87,23 @@ pub(super) async fn end(link: &mut Link, name: &str, source: &str) -> Result<End
         None => None,
     };
     Ok(End { last_sequence, tail })
+}
+
+/// The last message of a stream that ends in deleted ones.
+async fn last_left(link: &mut Link, name: &str) -> Result<Option<Stored>, PublishError> {
+    let info = stream::info_with_deleted(link, name).await?;
+    let State { first_seq, last_seq, deleted, .. } =
+        info.map(|info| info.state).unwrap_or_default();
+    let deleted: HashSet<u64> = deleted.unwrap_or_default().into_iter().collect();
+    let left = (first_seq..=last_seq).rev().filter(|sequence| !deleted.contains(sequence));
+    // The list may leave out the very end; a bounded number of misses finds it.
+    for sequence in left.take(LOOK_BACK) {
+        let found = message(link, name, &json!({ "seq": sequence })).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 fn foreign(name: &str, sequence: u64) -> PublishError {

@@ -50,8 +50,15 @@ pub(super) struct Info {
 /// State of a stream.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct State {
+    /// How many messages it holds.
+    pub(super) messages: u64,
+    /// The sequence of the oldest.
+    pub(super) first_seq: u64,
     /// The last sequence given out.
     pub(super) last_seq: u64,
+    /// Sequences between the two whose messages were removed, if asked for.
+    #[serde(default)]
+    pub(super) deleted: Option<Vec<u64>>,
 }
 
 /// The subject a source is claimed on.
@@ -191,7 +198,23 @@ fn set(config: &mut Value, key: &str, value: Value) {
 
 /// Reads a stream; `None` if there is none of that name.
 pub(super) async fn info(link: &mut Link, name: &str) -> Result<Option<Info>, PublishError> {
-    match link.ask(&format!("STREAM.INFO.{name}"), &json!({})).await? {
+    ask_info(link, name, &json!({})).await
+}
+
+/// Reads a stream with the list of its removed messages.
+pub(super) async fn info_with_deleted(
+    link: &mut Link,
+    name: &str,
+) -> Result<Option<Info>, PublishError> {
+    ask_info(link, name, &json!({ "deleted_details": true })).await
+}
+
+async fn ask_info(
+    link: &mut Link,
+    name: &str,
+    request: &Value,
+) -> Result<Option<Info>, PublishError> {
+    match link.ask(&format!("STREAM.INFO.{name}"), request).await? {
         Ok(info) => Ok(Some(info)),
         Err(Refusal::Api(error)) if error.err_code == code::STREAM_NOT_FOUND => Ok(None),
         Err(refusal) => Err(unavailable(link, refusal, format!("read the stream \"{name}\""))),

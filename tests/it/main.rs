@@ -1,0 +1,3 @@
+//! Integration tests against real servers, in one binary.
+
+mod delivery;
