@@ -196,7 +196,7 @@ pub(crate) async fn relations(session: &Session) -> Result<Vec<Relation>, Source
 /// NULL instead of an error, so one text serves all versions.
 const PUBLISHED: &str = "
 SELECT c.oid, p.schemaname, p.tablename,
-       ARRAY(SELECT jsonb_array_elements_text(to_jsonb(p) -> 'attnames')),
+       ARRAY(SELECT jsonb_array_elements_text(nullif(to_jsonb(p) -> 'attnames', 'null'))),
        to_jsonb(p) ->> 'rowfilter'
 FROM pg_publication_tables p
 JOIN pg_namespace n ON n.nspname = p.schemaname

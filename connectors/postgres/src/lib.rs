@@ -4,6 +4,7 @@ pub mod catalog;
 mod check;
 pub mod config;
 mod copy;
+mod outlet;
 pub mod position;
 pub mod session;
 pub mod snapshot;

@@ -11,9 +11,11 @@ use erpbridge_connector::{SourceError, SourceErrorKind};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::error::DbError;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_rustls::rustls::{self, CertificateError};
 use tracing::Instrument;
 
 use crate::config::PostgresConfig;
@@ -24,6 +26,11 @@ use crate::tls;
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 4;
+
+/// What to do about text that is not UTF-8.
+pub(crate) const ENCODING_HINT: &str = "the database holds bytes that its encoding does not vouch \
+     for (see its server_encoding; SQL_ASCII checks nothing): correct the rows, or convert the \
+     database to UTF-8";
 
 /// A session with pinned settings.
 pub struct Session {
@@ -198,27 +205,47 @@ fn connect_hint(config: &PostgresConfig, error: &tokio_postgres::Error) -> Optio
 
 /// Errors on our side of the line, which have no code.
 fn local_hint(config: &PostgresConfig, error: &tokio_postgres::Error) -> Option<String> {
+    if let Some(refused) = refused_certificate(error) {
+        return Some(certificate_hint(refused).to_owned());
+    }
     let cause = StdError::source(error).map(ToString::to_string).unwrap_or_default();
-    let hint = if cause.contains("server does not support TLS") {
-        "the server has no TLS: turn it on there (ssl = on), or set sslmode=disable where nobody \
-         can listen"
-    } else if cause.contains("UnknownIssuer") {
-        "the server's certificate comes from an authority this machine does not trust: give its \
-         file as sslrootcert"
-    } else if cause.contains("not valid for name") {
-        "the server's certificate does not name this host as a subject alternative name: connect \
-         by a name it bears, or set sslmode=verify-ca"
-    } else if cause.contains("CaUsedAsEndEntity") {
-        "the server shows an authority's certificate as its own: let an authority issue one for it"
-    } else if cause.contains("password missing") {
-        return Some(format!(
-            "the server wants a password for \"{}\" and none is configured",
-            config.user
-        ));
-    } else {
-        return None;
-    };
-    Some(hint.to_owned())
+    if cause.contains("server does not support TLS") {
+        let hint = "the server has no TLS: turn it on there (ssl = on), or set sslmode=disable \
+                    where nobody can listen";
+        return Some(hint.to_owned());
+    }
+    cause.contains("password missing").then(|| {
+        format!("the server wants a password for \"{}\" and none is configured", config.user)
+    })
+}
+
+/// Why the server's certificate was refused, if that is what went wrong.
+fn refused_certificate(error: &tokio_postgres::Error) -> Option<&CertificateError> {
+    let cause = StdError::source(error)?.downcast_ref::<std::io::Error>()?;
+    match cause.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(refused) => Some(refused),
+        _ => None,
+    }
+}
+
+fn certificate_hint(refused: &CertificateError) -> &'static str {
+    match refused {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the server's certificate does not bear this host among its subject alternative \
+             names: connect by a name it bears, or set sslmode=verify-ca"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the server's certificate has expired, or this machine's clock is wrong"
+        }
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "the server shows an authority's certificate as its own: let an authority issue one \
+             for it"
+        }
+        _ => {
+            "the server's certificate comes from an authority this machine does not trust: give \
+             its file as sslrootcert"
+        }
+    }
 }
 
 /// An error of the server or on the way to it. `doing` says what was tried on which object.
@@ -226,9 +253,7 @@ fn local_hint(config: &PostgresConfig, error: &tokio_postgres::Error) -> Option<
 /// The server's message is repeated, its detail is not: details quote row values.
 pub fn server_error(error: tokio_postgres::Error, doing: &str) -> SourceError {
     if let Some(told) = error.as_db_error() {
-        let code = told.code().code();
-        let message = format!("{doing}: {} (SQLSTATE {code})", told.message());
-        return SourceError::new(kind_of_sqlstate(code), message);
+        return told_by_server(told, doing);
     }
     let kind = local_kind(&error);
     let message = format!("{doing}: {error}");
@@ -236,6 +261,21 @@ pub fn server_error(error: tokio_postgres::Error, doing: &str) -> SourceError {
         Some(cause) => SourceError::new(kind, message).with_cause(cause),
         None => SourceError::new(kind, message),
     }
+}
+
+fn told_by_server(told: &DbError, doing: &str) -> SourceError {
+    let code = told.code().code();
+    let kind = kind_of_sqlstate(code);
+    // Byte sequences, and characters, that have no place in UTF-8.
+    let unconvertible = matches!(code, "22021" | "22P05");
+    // About data the server's messages quote the data too.
+    let why = match kind {
+        SourceErrorKind::Decode if unconvertible => "a value cannot be given as UTF-8 text",
+        SourceErrorKind::Decode => "a value was refused",
+        _ => told.message(),
+    };
+    let error = SourceError::new(kind, format!("{doing}: {why} (SQLSTATE {code})"));
+    if unconvertible { error.with_hint(ENCODING_HINT) } else { error }
 }
 
 /// The kind of an error without a code. The driver tells them apart only by their words.

@@ -16,24 +16,21 @@
 //! # Why the same text
 //!
 //! `COPY` prints a cell with its type's output function, as logical decoding does, under the same
-//! pinned settings; [`values::canonical`] is applied on both ways.
+//! pinned settings; [`canonical`](crate::values::canonical) is applied on both ways.
 //!
 //! # Why flat memory
 //!
 //! Rows are asked for by the stream: while the queue to the bridge is full the reader does not
 //! poll, the connection does not read, and the server waits. A reader holds one batch.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use erpbridge_connector::{
-    BatchBuilder, Column, Operation, Phase, Position, Sender, Sequence, SourceContext, SourceError,
-    SourceErrorKind, SourceEvent, SourceStatus, TableProgress, TableSchema, TableSelection,
-    Timestamp, Transaction, Value,
+    Phase, Position, Sequence, SourceContext, SourceError, SourceErrorKind, SourceStatus,
+    TableProgress, TableSelection, Timestamp, Transaction,
 };
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
@@ -41,10 +38,10 @@ use tokio::sync::{Mutex, watch};
 
 use crate::catalog::{self, PublishedTable};
 use crate::config::PostgresConfig;
-use crate::copy;
+use crate::outlet::Outlet;
 use crate::position::Lsn;
 use crate::session::{Session, connect, server_error};
-use crate::{sql, values};
+use crate::sql;
 
 /// Reads every wanted table of the publication as of the exported snapshot.
 ///
@@ -93,7 +90,7 @@ async fn read_all(
         config,
         status: &context.status,
         waiting: std::sync::Mutex::new(tables.into_iter().enumerate().collect()),
-        outlet: Mutex::new(Outlet { out: context.out.clone(), transaction, rows_sent: 0 }),
+        outlet: Mutex::new(Outlet::new(context.out.clone(), transaction)),
     };
     try_join_all(sessions.into_iter().map(|session| snapshot.read_tables(session))).await?;
     Ok(())
@@ -278,79 +275,11 @@ impl Pending {
     }
 }
 
-/// The one way to the queue for all readers. It is held while a batch waits for room, so that
-/// ordinals grow in the order in which batches enter the queue.
-struct Outlet {
-    out: Sender,
-    transaction: Transaction,
-    rows_sent: u64,
-}
-
-impl Outlet {
-    async fn send(
-        &mut self,
-        table: &Arc<TableSchema>,
-        rows: Vec<Bytes>,
-    ) -> Result<u64, SourceError> {
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        let before = self.rows_sent;
-        let mut batch = BatchBuilder::new();
-        batch.begin(self.transaction.clone());
-        for row in rows {
-            self.rows_sent += 1;
-            add(&mut batch, table, &row, self.rows_sent)
-                .map_err(|error| undecodable(table, error))?;
-        }
-        let sent = self.out.send(SourceEvent::Changes(batch.finish())).await;
-        sent.map_err(|closed| {
-            SourceError::new(SourceErrorKind::Closed, "send rows of the snapshot")
-                .with_cause(closed)
-        })?;
-        Ok(self.rows_sent - before)
-    }
-}
-
-fn undecodable(table: &TableSchema, error: copy::Malformed) -> SourceError {
-    let message = format!("decode a row of table `{}`", table.name);
-    let hint = match error {
-        copy::Malformed::NotUtf8 => {
-            "the database holds text in an encoding it does not know of (server encoding              SQL_ASCII): convert it to UTF-8"
-        }
-        copy::Malformed::Cells { .. } => "report this: the server's answer is not what was asked",
-    };
-    SourceError::new(SourceErrorKind::Decode, message).with_cause(error).with_hint(hint)
-}
-
-fn add(
-    batch: &mut BatchBuilder,
-    table: &Arc<TableSchema>,
-    row: &[u8],
-    ordinal: u64,
-) -> Result<(), copy::Malformed> {
-    let line = copy::line(row)?;
-    let cells: Vec<_> = copy::cells(line).collect();
-    let (found, expected) = (cells.len(), table.columns.len());
-    if found != expected {
-        return Err(copy::Malformed::Cells { found, expected });
-    }
-    let cells: Vec<_> = cells.into_iter().zip(&table.columns).map(canonical).collect();
-    let values = cells.iter().map(|cell| cell.as_deref().map_or(Value::Null, Value::Text));
-    batch.change(table, Operation::Read, ordinal).after(values);
-    Ok(())
-}
-
-fn canonical<'r>((cell, column): (Option<Cow<'r, str>>, &Column)) -> Option<Cow<'r, str>> {
-    cell.map(|text| match text {
-        Cow::Borrowed(text) => values::canonical(column.kind, text),
-        Cow::Owned(text) => Cow::Owned(values::canonical(column.kind, &text).into_owned()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use erpbridge_connector::{ColumnKind, ReplicaIdentity, TableName};
+    use std::sync::Arc;
+
+    use erpbridge_connector::{Column, ColumnKind, ReplicaIdentity, TableName, TableSchema};
 
     use super::*;
 
@@ -387,29 +316,5 @@ mod tests {
             "COPY (SELECT \"No\", \"open\" FROM \"erp\".\"Order\" \
              WHERE ((\"No\" < 'x'::text))) TO STDOUT"
         );
-    }
-
-    #[test]
-    fn a_row_becomes_a_change_with_canonical_text() {
-        let table = table().schema;
-        let mut batch = BatchBuilder::new();
-        batch.begin(Transaction {
-            id: "snapshot".into(),
-            sequence: Sequence::new("01"),
-            committed_at: Timestamp::default(),
-            resume: Position::new("0/1"),
-            complete: true,
-            snapshot: true,
-        });
-        add(&mut batch, &table, b"A\\t1\tt\n", 1).unwrap();
-        add(&mut batch, &table, b"\\N\tf\n", 2).unwrap();
-        let wrong = add(&mut batch, &table, b"one\n", 3).unwrap_err();
-        assert_eq!(wrong, copy::Malformed::Cells { found: 1, expected: 2 });
-
-        let batch = batch.finish();
-        let rows: Vec<Vec<_>> =
-            batch.changes().map(|row| row.after().unwrap().values().collect()).collect();
-        assert_eq!(rows[0], [Value::Text("A\t1"), Value::Text("true")]);
-        assert_eq!(rows[1], [Value::Null, Value::Text("false")]);
     }
 }

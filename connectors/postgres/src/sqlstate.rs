@@ -21,6 +21,8 @@ pub fn kind_of_sqlstate(code: &str) -> SourceErrorKind {
         }
         "42501" => SourceErrorKind::Privilege,
         "42703" => SourceErrorKind::Schema,
+        // Of its class this one is about a setting, not about data.
+        "22023" => SourceErrorKind::Setup,
         // The slot was invalidated; the log segment is gone.
         "55000" | "58P01" => SourceErrorKind::PositionLost,
         // A row beyond one gigabyte cannot be sent.
@@ -70,6 +72,7 @@ mod tests {
             ("58P01", SourceErrorKind::PositionLost),
             ("22P02", SourceErrorKind::Decode),
             ("22021", SourceErrorKind::Decode),
+            ("22023", SourceErrorKind::Setup),
             ("54000", SourceErrorKind::TooLarge),
             ("XX000", SourceErrorKind::Setup),
             ("", SourceErrorKind::Setup),

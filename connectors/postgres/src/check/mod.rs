@@ -6,6 +6,7 @@
 //! publication before the slot, because a slot never sees a publication that is younger.
 
 mod facts;
+mod names;
 mod publication;
 mod role;
 mod server;
