@@ -61,6 +61,19 @@ pub(super) const INSTANT: &[&str] = &["zone"];
 /// Of `bool`.
 pub(super) const BOOL: &[&str] = &["true", "false"];
 
+/// Of a file of cases.
+pub(super) const CASES: &[&str] = &["tables", "cases"];
+/// Of a table in a file of cases.
+pub(super) const CASE_TABLE: &[&str] = &["columns", "key", "identity"];
+/// Of a case.
+pub(super) const CASE: &[&str] = &["name", "transactions", "expect", "dead_letters"];
+/// Of a row change in a case.
+pub(super) const CHANGE: &[&str] = &["read", "insert", "update", "delete", "row", "set", "absent"];
+/// Of an expected event.
+pub(super) const EVENT: &[&str] = &["event", "subject", "headers", "data"];
+/// Of an expected dead letter.
+pub(super) const LETTER: &[&str] = &["rule", "reason"];
+
 /// All lists, for the test that compares them with the documentation.
 #[cfg(test)]
 pub(super) const ALL: &[(&str, &[&str])] = &[
@@ -80,4 +93,10 @@ pub(super) const ALL: &[(&str, &[&str])] = &[
     ("float", FLOAT),
     ("instant", INSTANT),
     ("bool", BOOL),
+    ("cases file", CASES),
+    ("table of cases", CASE_TABLE),
+    ("case", CASE),
+    ("row change", CHANGE),
+    ("expected event", EVENT),
+    ("expected dead letter", LETTER),
 ];

@@ -10,6 +10,7 @@
 //! here does I/O beyond reading the files it is asked to load.
 
 mod bind;
+pub mod cases;
 mod codec;
 mod file;
 mod keys;
