@@ -91,7 +91,9 @@ CREATE TABLE stmv (
     mvpl char(4) NOT NULL,                              -- plant
     mvit char(15) NOT NULL,                             -- item
     mvty char(2) NOT NULL,                              -- RC receipt, IS issue, AJ adjustment
-    mvqt double precision NOT NULL,                     -- signed quantity
+    mvqt double precision NOT NULL,                     -- quantity, never negative
+    mvfl char(6) NOT NULL DEFAULT ' ',                  -- from location; blank = from outside
+    mvtl char(6) NOT NULL DEFAULT ' ',                  -- to location; blank = to outside
     mvum char(3) NOT NULL,                              -- unit
     mvdt integer NOT NULL,                              -- YYYYMMDD
     mvtm integer NOT NULL,                              -- HHMMSS

@@ -94,9 +94,12 @@ impl<'t> Desk<'t> {
     /// Books a quantity into or out of stock: the move and the balance.
     pub(crate) async fn book(&mut self, booking: &Booking<'_>) -> Result<(), Error> {
         const MOVE: &str = "INSERT INTO legacy.stmv \
-             (mvco, mvpl, mvit, mvty, mvqt, mvum, mvdt, mvtm, mvhd, mvln, mvdn) \
-             VALUES ($1, $2, $3, $4, $5, $6, to_char(localtimestamp, 'YYYYMMDD')::integer, \
-                     to_char(localtimestamp, 'HH24MISS')::integer, $7, $8, $9)";
+             (mvco, mvpl, mvit, mvty, mvqt, mvum, mvhd, mvln, mvdn, mvfl, mvtl, mvdt, mvtm) \
+             VALUES ($1, $2, $3, $4, abs($5::float8), $6, $7, $8, $9, \
+                     CASE WHEN $5 < 0 THEN 'MAIN' ELSE '' END, \
+                     CASE WHEN $5 < 0 THEN '' ELSE 'MAIN' END, \
+                     to_char(localtimestamp, 'YYYYMMDD')::integer, \
+                     to_char(localtimestamp, 'HH24MISS')::integer)";
         const BALANCE: &str = "INSERT INTO legacy.stbl AS b (blco, blpl, blit, blum, blqt, bldt) \
              VALUES ($1, $2, $3, $4, $5, to_char(localtimestamp, 'YYYYMMDD')::integer) \
              ON CONFLICT (blco, blpl, blit) DO UPDATE \
@@ -116,7 +119,7 @@ pub(crate) struct Booking<'a> {
     pub(crate) item: &'a str,
     /// RC receipt, IS issue, AJ adjustment.
     pub(crate) kind: &'a str,
-    /// Signed.
+    /// Out of stock if negative.
     pub(crate) quantity: f64,
     pub(crate) unit: &'a str,
     /// Record number of the order; 0 if none.
