@@ -123,7 +123,11 @@ impl Shop {
         .await;
         let events = match events {
             Ok(events) => events,
-            Err(failure) => panic!("{failure}: {} told, {} in the table", told(&self.events().await).len(), table.len()),
+            Err(failure) => panic!(
+                "{failure}: {} told, {} in the table",
+                told(&self.events().await).len(),
+                table.len()
+            ),
         };
         let mut ids: Vec<_> = events.iter().map(|event| event.header("ce-id").unwrap()).collect();
         ids.sort_unstable();

@@ -95,7 +95,7 @@ impl TablePlan {
 
     /// Appends the events and dead letters of a net change. Their ordinal is the change's.
     pub fn apply(&self, change: &NetChange<'_>, out: &mut EventBatch) {
-        let mut work = Work::default();
+        let mut work = Work { index: change.index, ..Work::default() };
         for view in &self.views {
             view.apply(change, &mut work, out);
         }

@@ -27,7 +27,7 @@ mod tasks;
 mod tls;
 mod wait;
 
-pub use bridge::Bridge;
+pub use bridge::{Bridge, get, sample};
 pub use directory::Directory;
 pub use failure::Failure;
 pub use nats::{Nats, NatsBuilder, NatsVersion};
