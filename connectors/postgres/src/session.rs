@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::DbError;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Connection, NoTls, Row, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::{self, CertificateError};
 use tracing::Instrument;
@@ -48,6 +49,23 @@ impl Session {
     /// The server's major version: 15 for `15.18`.
     pub fn version(&self) -> u32 {
         self.version
+    }
+
+    /// Runs one query and reads its rows. `doing` says for errors what is asked and of what.
+    pub(crate) async fn read<T, C>(
+        &self,
+        doing: &str,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+        row: impl FnMut(&Row) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<C, SourceError>
+    where
+        C: FromIterator<T>,
+    {
+        let rows = self.client().query(sql, parameters).await;
+        let rows = rows.map_err(|error| server_error(error, doing))?;
+        let read = rows.iter().map(row).collect::<Result<_, _>>();
+        read.map_err(|error| server_error(error, doing))
     }
 
     /// Says goodbye to the server and waits until the last byte is out.
