@@ -1,7 +1,5 @@
 //! Which kind a type is, and the canonical text of its values.
 
-use std::borrow::Cow;
-
 use erpbridge_connector::ColumnKind;
 
 /// The kind of a built-in type; `None` where it is none of ours.
@@ -26,10 +24,10 @@ pub fn kind(type_oid: u32) -> Option<ColumnKind> {
 }
 
 /// The canonical text of a value as the type's output function prints it.
-pub fn canonical(kind: ColumnKind, text: &str) -> Cow<'_, str> {
+pub fn canonical(kind: ColumnKind, text: &str) -> &str {
     match (kind, text) {
-        (ColumnKind::Bool, "t") => Cow::Borrowed("true"),
-        (ColumnKind::Bool, "f") => Cow::Borrowed("false"),
-        _ => Cow::Borrowed(text),
+        (ColumnKind::Bool, "t") => "true",
+        (ColumnKind::Bool, "f") => "false",
+        _ => text,
     }
 }
