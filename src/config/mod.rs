@@ -317,7 +317,7 @@ events:
         let problems = problems(&broken).join("\n");
         for part in [
             "`Shop!` cannot name a source",
-            "nowhere.yaml",
+            "cannot be read",
             "quue_bytes",
             "`state` is missing",
             "`here`",
