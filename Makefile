@@ -35,4 +35,4 @@ test: ## Runs everything that must be true before a merge, against real servers
 
 bench: ## Measures the bridge against its source and its sink on this machine
 	@tests/install.sh demo
-	$(CARGO) bench --package erpbridge
+	$(CARGO) bench --package erpbridge --bench '*'

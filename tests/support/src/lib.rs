@@ -12,7 +12,7 @@
 //! the server's log says; a test unwraps it, the demo prints it.
 
 mod binaries;
-pub mod bridge;
+mod bridge;
 mod directory;
 mod failure;
 mod nats;
