@@ -43,7 +43,7 @@ pub enum StateError {
         directory: PathBuf,
     },
     /// Not even a fresh store could be opened.
-    #[error("opened the offsets in \"{}\"", directory.display())]
+    #[error("cannot open the offsets in \"{}\"", directory.display())]
     Open {
         /// The directory.
         directory: PathBuf,
@@ -52,7 +52,7 @@ pub enum StateError {
         cause: sled::Error,
     },
     /// A damaged store could not be renamed.
-    #[error("set aside the damaged offsets in \"{}\"", directory.display())]
+    #[error("cannot set aside the damaged offsets in \"{}\"", directory.display())]
     SetAside {
         /// The directory.
         directory: PathBuf,
@@ -70,16 +70,16 @@ pub enum StateError {
     #[error("the offset store failed earlier and is closed")]
     Closed,
     /// The store refused.
-    #[error("{action} the offsets")]
+    #[error("cannot {action} the offsets")]
     Store {
-        /// What was tried, in the past tense.
+        /// What was tried.
         action: &'static str,
         /// The error underneath.
         #[source]
         cause: sled::Error,
     },
     /// The text is not an export.
-    #[error("read the exported offsets: {message}")]
+    #[error("cannot read the exported offsets: {message}")]
     Import {
         /// What is wrong with it.
         message: String,
@@ -146,7 +146,7 @@ impl OffsetStore {
     /// What is remembered of a source: the newest record, or the one before if that is damaged.
     pub async fn load(&self, source: &str) -> Result<Option<OffsetRecord>, StateError> {
         let [newest, before] = keys(source);
-        self.call("loaded", move |db| {
+        self.call("load", move |db| {
             let newest = db.get(&newest)?;
             let before = db.get(&before)?;
             Ok(newest.iter().chain(&before).find_map(|bytes| value::decode(bytes)))
@@ -158,7 +158,7 @@ impl OffsetStore {
     pub async fn save(&self, record: &OffsetRecord) -> Result<(), StateError> {
         let [newest, before] = keys(&record.source);
         let bytes = value::encode(record);
-        self.call("saved", move |db| {
+        self.call("save", move |db| {
             let mut change = sled::Batch::default();
             if let Some(previous) = db.get(&newest)? {
                 change.insert(before.as_str(), previous);
@@ -172,7 +172,7 @@ impl OffsetStore {
 
     /// Every source's record, by name.
     pub async fn all(&self) -> Result<Vec<OffsetRecord>, StateError> {
-        self.call("listed", |db| {
+        self.call("list", |db| {
             let values = db.scan_prefix("off/").filter_map(|entry| match entry {
                 Ok((key, _)) if is_previous(&key) => None,
                 Ok((_, bytes)) => value::decode(&bytes).map(Ok),
@@ -186,7 +186,7 @@ impl OffsetStore {
     /// Forgets a source.
     pub async fn remove(&self, source: &str) -> Result<(), StateError> {
         let keys = keys(source);
-        self.call("removed", move |db| {
+        self.call("remove", move |db| {
             let mut change = sled::Batch::default();
             for key in &keys {
                 change.remove(key.as_str());
@@ -406,7 +406,7 @@ mod tests {
         let store = OffsetStore::open(&directory).await.unwrap();
         store.save(&record("erp1", 1)).await.unwrap();
         store.save(&record("erp1", 2)).await.unwrap();
-        store.call("damaged", |db| db.insert("off/erp1", "rubbish")).await.unwrap();
+        store.call("damage", |db| db.insert("off/erp1", "rubbish")).await.unwrap();
         assert_eq!(store.load("erp1").await.unwrap(), Some(record("erp1", 1)));
     }
 
@@ -444,7 +444,7 @@ mod tests {
     async fn a_call_that_panics_closes_the_store_and_nothing_else() {
         let (_parent, directory) = directory();
         let store = OffsetStore::open(&directory).await.unwrap();
-        let panicked = store.call::<()>("tried", |_| panic!("as a damaged log would")).await;
+        let panicked = store.call::<()>("try", |_| panic!("as a damaged log would")).await;
         assert!(matches!(panicked, Err(StateError::Closed)));
         assert!(store.save(&record("erp1", 1)).await.is_err());
     }

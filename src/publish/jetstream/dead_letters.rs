@@ -34,7 +34,7 @@ pub(super) async fn store(
         Ok(_) => Ok(()),
         Err(Refusal::Api(error)) if error.is_wrong_sequence() => Ok(()),
         Err(refusal) => {
-            Err(refusal.into_error(format!("stored the dead letter \"{}\"", letter.id)))
+            Err(refusal.into_error(format!("cannot store the dead letter \"{}\"", letter.id)))
         }
     }
 }
@@ -47,7 +47,10 @@ pub(super) fn too_large(
     max_message: usize,
 ) -> Result<DeadLetter, PublishError> {
     let id = message.header(header::ID).ok_or_else(|| {
-        PublishError::new(PublishErrorKind::Setup, "read the id of an event: it has none")
+        PublishError::new(
+            PublishErrorKind::Setup,
+            "cannot park an event that is too large: it has no id",
+        )
     })?;
     Ok(DeadLetter {
         id: id.to_owned(),

@@ -35,7 +35,6 @@ mod stream;
 
 use std::cmp;
 
-use async_nats::HeaderValue;
 use erpbridge_connector::{Position, Sequence};
 use tokio::time::Instant;
 
@@ -128,7 +127,7 @@ impl JetStreamPublisher {
         self.session = Some(Session {
             link,
             copy,
-            shared: Shared { epoch: HeaderValue::from(standing.epoch), with_ids: true },
+            shared: Shared { epoch: standing.epoch, with_ids: true },
             atomic: fit.atomic,
             max_message: fit.max_message.map_or(max_payload, |own| cmp::min(own, max_payload)),
             last: standing.stream_sequence,
@@ -165,7 +164,8 @@ impl JetStreamPublisher {
     /// is dropped half way leaves none, and the next one asks for a claim.
     fn take_session(&mut self) -> Result<Session, PublishError> {
         self.session.take().ok_or_else(|| {
-            let message = format!("published for \"{}\": the stream is not claimed", self.source);
+            let message =
+                format!("cannot publish for \"{}\": the stream is not claimed", self.source);
             PublishError::new(PublishErrorKind::Conflict, message)
         })
     }
@@ -205,7 +205,10 @@ impl Session {
         batch: &FrozenBatch,
     ) -> Result<Published, PublishError> {
         if batch.len() > MAX_BATCH {
-            let message = format!("a batch of {} messages; {MAX_BATCH} is the most", batch.len());
+            let message = format!(
+                "cannot store {} events in one batch: {MAX_BATCH} is the most",
+                batch.len()
+            );
             return Err(PublishError::new(PublishErrorKind::Setup, message));
         }
         let before = self.position.clone();
@@ -249,7 +252,7 @@ impl Session {
 
     /// Stores the events and returns the stream's new last sequence.
     async fn store_events(&mut self, plan: &Plan<'_>) -> Result<u64, PublishError> {
-        let (link, shared, messages) = (&mut self.link, &self.shared, &plan.messages);
+        let (link, shared, messages) = (&mut self.link, self.shared, &plan.messages);
         let answer = if self.atomic {
             self.batches += 1;
             let id = format!("{}-{}", link.name(), self.batches);
@@ -259,7 +262,8 @@ impl Session {
         };
         self.mistaken_for_repeat = is_repeat(&answer);
         let count = u64::try_from(messages.len()).unwrap_or(u64::MAX);
-        let ack = answer.map_err(|refusal| refusal.into_error(format!("stored {count} events")))?;
+        let ack =
+            answer.map_err(|refusal| refusal.into_error(format!("cannot store {count} events")))?;
         stored_behind(&ack, self.last, count)
     }
 }
@@ -275,7 +279,7 @@ fn is_repeat(answer: &Result<PubAck, Refusal>) -> bool {
 /// The answer must say what was expected: `count` messages directly behind `last`.
 fn stored_behind(ack: &PubAck, last: u64, count: u64) -> Result<u64, PublishError> {
     if ack.duplicate {
-        let message = format!("stored {count} events: the server took them for repeats");
+        let message = format!("cannot store {count} events: the server takes them for repeats");
         return Err(PublishError::new(PublishErrorKind::Conflict, message));
     }
     let whole = ack.count.is_none_or(|stored| stored == count);
@@ -284,7 +288,7 @@ fn stored_behind(ack: &PubAck, last: u64, count: u64) -> Result<u64, PublishErro
     }
     Err(PublishError::new(
         PublishErrorKind::Contradiction,
-        format!("stored {count} events behind {last}, and the server answered {}", ack.seq),
+        format!("stored {count} events behind {last}, but the server answered {}", ack.seq),
     )
     .with_hint("check that the stream is neither mirrored nor written by other tools"))
 }

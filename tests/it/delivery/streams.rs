@@ -227,6 +227,32 @@ async fn a_fit_server_has_only_the_note_on_power_loss() {
 }
 
 #[tokio::test]
+async fn two_sources_in_one_stream_are_refused_by_the_check() {
+    let nats = Nats::start(NatsVersion::Current).await.unwrap();
+    let mut config = config(&nats.address());
+    config.stream.name = Some("ERP".to_owned());
+    let findings = check(&config, &["erp1".to_owned(), "erp2".to_owned()]).await;
+    let told = "several sources would write to it: erp1, erp2";
+    assert!(findings.iter().any(|finding| finding.problem == told), "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_token_lets_in_and_tls_is_checked_against_the_authority() {
+    let nats = Nats::builder(NatsVersion::Current).token("hush").with_tls().start().await.unwrap();
+    let mut config = NatsConfig {
+        servers: vec![nats.url()],
+        credentials: Credentials::Token("hush".to_owned()),
+        ..config(&nats.address())
+    };
+    let mut unchecked = JetStreamPublisher::new(config.clone(), SOURCE).unwrap();
+    unchecked.claim(None).await.unwrap_err();
+    config.tls.ca_file = Some(nats.certificates().unwrap().ca.clone());
+    config.tls.required = true;
+    let mut checked = JetStreamPublisher::new(config, SOURCE).unwrap();
+    checked.claim(None).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_server_that_is_down_is_a_connection_error() {
     let mut nats = Nats::start(NatsVersion::Current).await.unwrap();
     nats.kill9();
