@@ -72,7 +72,7 @@ struct Work<'w> {
     effective: String,
     changed: Vec<&'w str>,
     codes: Vec<(&'w str, Option<&'w str>)>,
-    /// Events made of the change so far.
+    /// Index of the next event made of the change.
     index: u32,
     /// The column whose unknown code is already reported: several rules watch one status column.
     reported: Option<usize>,
