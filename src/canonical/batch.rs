@@ -107,6 +107,17 @@ impl EventBatch {
         Self::default()
     }
 
+    /// An empty batch with room for as much as `former` held: under steady load one batch is like
+    /// the next, and need not grow into its size by copying.
+    pub fn sized_like(former: &FrozenBatch) -> Self {
+        Self {
+            bytes: Vec::with_capacity(former.bytes.len()),
+            headers: Vec::with_capacity(former.headers.len()),
+            records: Vec::with_capacity(former.records.len()),
+            ..Self::default()
+        }
+    }
+
     /// How many events it holds.
     pub fn len(&self) -> usize {
         self.records.len()

@@ -197,7 +197,7 @@ fn write_entity(out: &mut Vec<u8>, facts: &EventFacts<'_>) {
 fn write_texts(out: &mut Vec<u8>, texts: &[(&str, Option<&str>)]) {
     let mut object = Object::begin(out);
     for (name, value) in texts {
-        object.optional(name, *value);
+        object.foreign(name, *value);
     }
     object.end();
 }

@@ -61,14 +61,30 @@ impl<'o> Object<'o> {
         Self { out, empty: true }
     }
 
-    /// Writes a member's name; its value is whatever is appended to the buffer next.
+    /// Writes a member's name, one of the contract: plain ASCII that needs no escaping. Its value
+    /// is whatever is appended to the buffer next.
     pub(super) fn member(&mut self, name: &str) -> &mut Vec<u8> {
+        debug_assert!(name.is_ascii() && !name.bytes().any(must_escape), "{name:?}");
+        self.separate();
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.out
+    }
+
+    /// Writes a member whose name comes from outside: any text.
+    pub(super) fn foreign(&mut self, name: &str, value: Option<&str>) -> &mut Self {
+        self.separate();
+        string(self.out, name);
+        self.out.push(b':');
+        optional(self.out, value);
+        self
+    }
+
+    fn separate(&mut self) {
         if !std::mem::take(&mut self.empty) {
             self.out.push(b',');
         }
-        string(self.out, name);
-        self.out.push(b':');
-        self.out
     }
 
     /// Writes a member that is a string.
@@ -122,7 +138,8 @@ mod tests {
         let mut object = Object::begin(&mut out);
         object.text("a", "1").optional("b", None);
         Object::begin(object.member("c")).end();
+        object.foreign("\"d", Some("2"));
         object.end();
-        assert_eq!(String::from_utf8(out).unwrap(), r#"{"a":"1","b":null,"c":{}}"#);
+        assert_eq!(String::from_utf8(out).unwrap(), r#"{"a":"1","b":null,"c":{},"\"d":"2"}"#);
     }
 }

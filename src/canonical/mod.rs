@@ -12,6 +12,8 @@ mod fields;
 mod json;
 mod schema;
 pub mod subject;
+#[cfg(test)]
+mod tests;
 
 pub use batch::{EventBatch, EventBuilder, FrozenBatch, Message, Settled, header};
 pub use catalog::{Axis, Catalog, EventDef, FieldDef, FieldKind, catalog};

@@ -138,10 +138,14 @@ impl Node {
             Content::Null => {}
             Content::Text { text, .. } => change(&self.place, text),
             Content::List(values) => {
-                values.iter_mut().for_each(|value| value.for_each_text(change))
+                for value in values {
+                    value.for_each_text(change);
+                }
             }
             Content::Map(entries) => {
-                entries.iter_mut().for_each(|entry| entry.value.for_each_text(change));
+                for entry in entries {
+                    entry.value.for_each_text(change);
+                }
             }
         }
     }

@@ -1,0 +1,253 @@
+//! Schemas, catalogue and contract page say the same, and refuse what is not in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::*;
+
+/// A value the schema accepts: text fields with a pattern have it by their name.
+fn sample(writer: &mut FieldWriter<'_>, field: &FieldDef) {
+    let name = field.name.as_str();
+    match &field.kind {
+        FieldKind::Text => writer.text(name, sample_text(name)),
+        FieldKind::Integer => writer.integer(name, -7),
+        FieldKind::Decimal => writer.decimal(name, "-12345678901234567890.125"),
+        FieldKind::Quantity => writer.quantity(name, "26.4", "KGM", Some("kg")),
+        FieldKind::Money => writer.money(name, "0.1", "EUR"),
+        FieldKind::Date => writer.date(name, "2026-11-21"),
+        FieldKind::Instant => writer.instant(name, "2026-11-21T08:00:00Z"),
+        FieldKind::DateOrInstant => writer.instant(name, "2026-11-21T08:00:00.000001Z"),
+        FieldKind::Bool => writer.boolean(name, true),
+        FieldKind::Code(codes) => writer.code(name, &codes[0]),
+    }
+}
+
+fn sample_text(name: &str) -> &'static str {
+    match name {
+        "currency" => "EUR",
+        "country" | "country_of_origin" => "DE",
+        "base_unit" => "C62",
+        "lead_time" => "P5D",
+        _ => "a \"text\"\n",
+    }
+}
+
+#[test]
+fn every_schema_is_a_schema_and_accepts_a_full_event_of_each_of_its_types() {
+    for (file, text) in catalog().schema_files() {
+        let document: Value = serde_json::from_str(text).unwrap();
+        jsonschema::draft202012::meta::validate(&document)
+            .unwrap_or_else(|e| panic!("{file}: {e}"));
+    }
+    let transaction = transaction("0000000001A2B3C4");
+    for event in catalog().events() {
+        let axis = event.axes.first();
+        let step = axis.map(|a| Transition { axis: &a.name, from: None, to: &a.states[0] });
+        let extensions: &[_] = &[("colour", Some("red")), ("size", None)];
+        let facts = EventFacts { transition: step, extensions, ..facts(&transaction) };
+        let batch = written(&event.name, &facts, |writer| {
+            event.fields.iter().for_each(|field| sample(writer, field));
+        });
+        assert_eq!(findings(&batch), [""; 0], "{}", event.name);
+    }
+}
+
+#[test]
+fn a_field_may_be_null_exactly_where_the_catalogue_says_so() {
+    let transaction = transaction("0A");
+    for event in catalog().events() {
+        for field in &event.fields {
+            let batch = written(&event.name, &facts(&transaction), |writer| {
+                let required = event.fields.iter().filter(|f| f.required && f.name != field.name);
+                required.for_each(|required| sample(writer, required));
+                writer.null(&field.name);
+            });
+            assert_eq!(
+                findings(&batch).is_empty(),
+                field.nullable,
+                "{} {}",
+                event.name,
+                field.name
+            );
+            assert!(!(field.required && field.nullable));
+        }
+    }
+}
+
+#[test]
+fn every_event_says_what_it_is_and_every_field_what_it_means() {
+    for event in catalog().events() {
+        assert!(event.description.ends_with('.'), "{}", event.name);
+        let silent = event.fields.iter().find(|field| !field.description.ends_with('.'));
+        assert_eq!(silent, None, "{}", event.name);
+        assert!(event.axes.iter().all(|axis| !axis.states.is_empty()));
+    }
+}
+
+#[test]
+fn the_catalogue_holds_the_events_this_version_promises() {
+    let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for event in catalog().events() {
+        assert_eq!(event.type_name, format!("erpbridge.{}.v1", event.name));
+        assert_eq!(event.dataschema, format!("urn:erpbridge:schema:{}:v1", event.name));
+        let entity = format!("{}.{}", event.family, event.entity);
+        names.entry(entity).or_default().insert(&event.event);
+    }
+    let held = |entity: &str| names[entity].iter().copied().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        held("procurement.purchaseorder"),
+        "approved archived cancelled changed changeordered closed created deleted held rejected \
+         released submitted unheld"
+    );
+    assert_eq!(
+        held("procurement.purchaseorderline"),
+        "added cancelled changed closedshort deleted invoiceprogressed receiptprogressed"
+    );
+    assert_eq!(held("procurement.goodsreceipt"), "corrected posted reversed");
+    assert_eq!(held("inventory.movement"), "recorded reversed");
+    assert_eq!(held("inventory.balance"), "changed");
+    assert_eq!(held("masterdata.item"), "deactivated deleted upserted");
+    assert_eq!(held("masterdata.supplier"), "deactivated deleted upserted");
+    assert_eq!(names.len(), 7);
+}
+
+#[test]
+fn kinds_are_read_from_the_schema() {
+    let line = catalog().event("procurement.purchaseorderline.changed").unwrap();
+    let kind = |name| &line.field(name).unwrap().kind;
+    assert_eq!(*kind("line_no"), FieldKind::Text);
+    assert_eq!(*kind("quantity"), FieldKind::Quantity);
+    assert_eq!(*kind("unit_price"), FieldKind::Money);
+    assert_eq!(*kind("price_basis"), FieldKind::Decimal);
+    assert_eq!(*kind("promised_date"), FieldKind::Date);
+    assert_eq!(
+        *kind("lifecycle_status"),
+        FieldKind::Code(line.axis("lifecycle").unwrap().states.clone())
+    );
+    assert!(line.field("order").unwrap().required);
+
+    let kind = |event, name| &catalog().event(event).unwrap().field(name).unwrap().kind;
+    assert_eq!(*kind("procurement.purchaseorder.held", "held"), FieldKind::Bool);
+    assert_eq!(*kind("procurement.purchaseorder.held", "revision"), FieldKind::Integer);
+    assert_eq!(*kind("procurement.purchaseorder.held", "currency"), FieldKind::Text);
+    assert_eq!(*kind("inventory.movement.recorded", "moved_at"), FieldKind::DateOrInstant);
+}
+
+#[test]
+fn every_schema_file_is_embedded_under_the_name_of_its_id() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/events");
+    let entries = std::fs::read_dir(directory).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let on_disk: BTreeSet<_> = names.filter(|name| name.ends_with(".schema.json")).collect();
+    let embedded: BTreeSet<_> = catalog().schema_files().map(|(file, _)| file.to_owned()).collect();
+    assert_eq!(embedded, on_disk);
+
+    for (file, text) in catalog().schema_files() {
+        let document: Value = serde_json::from_str(text).unwrap();
+        let (entity, _) = file.split_once(".v1.").unwrap();
+        assert_eq!(document["$id"], format!("urn:erpbridge:schema:{entity}:v1"));
+    }
+}
+
+#[test]
+fn definitions_shared_by_schemas_are_the_same_in_all_of_them() {
+    let of_one_entity = ["fields", "transition", "lifecycle"];
+    let mut known: BTreeMap<String, Value> = BTreeMap::new();
+    for (file, text) in catalog().schema_files() {
+        let document: Value = serde_json::from_str(text).unwrap();
+        for (name, definition) in document["$defs"].as_object().unwrap() {
+            if definition.get("$id").is_none() && !of_one_entity.contains(&name.as_str()) {
+                let first = known.entry(name.clone()).or_insert_with(|| definition.clone());
+                assert_eq!(first, definition, "{file} {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_delete_that_carries_only_the_key_is_an_event() {
+    let transaction = transaction("0A");
+    let deleted = EventFacts {
+        operation: Operation::Delete,
+        number: None,
+        changed: &[],
+        codes: &[],
+        ..facts(&transaction)
+    };
+    let batch = written("procurement.purchaseorderline.deleted", &deleted, |_| {});
+    assert_eq!(findings(&batch), [""; 0]);
+    let data: Value = serde_json::from_slice(&only(&batch).payload()).unwrap();
+    assert_eq!((data.get("after"), &data["before"]), (None, &serde_json::json!({})));
+
+    let batch = written("procurement.purchaseorderline.added", &deleted, |_| {});
+    assert_eq!(findings(&batch).len(), 1, "what was added must be there");
+}
+
+#[test]
+fn the_schema_refuses_what_is_not_in_the_contract_without_repeating_values() {
+    let transaction = transaction("0A");
+    let facts = facts(&transaction);
+    let refused = |fields: fn(&mut FieldWriter<'_>)| {
+        let batch = written("procurement.purchaseorderline.added", &facts, fields);
+        let findings = findings(&batch).join("\n");
+        assert!(!findings.contains("secret"), "{findings}");
+        !findings.is_empty()
+    };
+    assert!(refused(|_| {}), "required fields are missing");
+    assert!(refused(|line| {
+        line.text("order", "1");
+        line.quantity("quantity", "1", "C62", None);
+        line.text("prommised_date", "2026-01-01");
+    }));
+    assert!(refused(|line| {
+        line.text("order", "1");
+        line.quantity("quantity", "1e5secret", "C62", None);
+    }));
+    assert!(refused(|line| {
+        line.text("order", "1");
+        line.integer("quantity", 1);
+    }));
+    assert!(refused(|line| {
+        line.text("order", "1");
+        line.quantity("quantity", "1", "C62", None);
+        line.code("lifecycle_status", "secret");
+    }));
+    assert!(catalog().validate("erpbridge.procurement.nothing.v1", b"{}").is_err());
+    assert!(catalog().validate("erpbridge.masterdata.item.upserted.v1", b"{").is_err());
+}
+
+#[test]
+fn the_contract_page_names_every_event_and_every_header() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/events.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for name in catalog().names() {
+        let (entity, event) = name.rsplit_once('.').unwrap();
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{entity}` |"))).unwrap();
+        assert!(row.contains(&format!("`{event}`")), "{name}");
+    }
+    let headers = [
+        header::SPECVERSION,
+        header::ID,
+        header::SOURCE,
+        header::TYPE,
+        header::SUBJECT,
+        header::TIME,
+        header::DATASCHEMA,
+        header::DATACONTENTTYPE,
+        header::SEQUENCE,
+        header::IDEMPOTENCY_KEY,
+        header::MAPPING_VERSION,
+        header::SNAPSHOT,
+        header::EFFECTIVE_TIME,
+        header::EFFECTIVE_PRECISION,
+        header::MSG_ID,
+        header::POSITION,
+        header::EPOCH,
+        header::TRANSACTION_LAST,
+    ];
+    for name in headers {
+        assert!(page.contains(&format!("| `{name}` |")), "{name}");
+    }
+}

@@ -1,0 +1,141 @@
+//! Cases: row changes in, events out, written beside the mapping they test.
+//!
+//! A case plays transactions of row changes as a connector would send them and compares the
+//! events with what it expects. Every event is checked against its schema as well, expected or
+//! not. How changes become events is the caller's: folding belongs to the pipeline, and a case
+//! shall go the same way as production.
+
+mod compare;
+mod read;
+mod rows;
+mod update;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use erpbridge_connector::{ChangeBatch, Finding, TableSchema};
+
+use self::read::{Case, CaseFile};
+use super::Mapping;
+use crate::canonical::{EventBatch, FrozenBatch};
+use crate::document::Place;
+
+/// The source name cases run under: it is part of every subject and id.
+pub const SOURCE: &str = "case";
+
+/// What became of a case.
+#[derive(Clone, Debug)]
+pub struct CaseResult {
+    /// Its name.
+    pub name: String,
+    /// Where it was written.
+    pub place: Place,
+    /// Every difference, one per line; empty if the case holds.
+    pub differences: Vec<String>,
+}
+
+impl CaseResult {
+    /// Whether the case holds.
+    pub fn passed(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+/// The cases files among some paths; of a directory, all in it.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Finding>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let entries = fs::read_dir(path).map_err(|error| vec![unreadable(path, &error)])?;
+        let mut found: Vec<PathBuf> = entries
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| is_cases_file(path))
+            .collect();
+        found.sort();
+        files.append(&mut found);
+    }
+    Ok(files)
+}
+
+/// Whether a file of a mapping directory holds cases.
+pub fn is_cases_file(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.ends_with(".cases.yaml") || name.ends_with(".cases.yml")
+}
+
+/// Runs the cases of a file against the mapping in its directory. The findings tell why cases
+/// could not run at all.
+pub fn run(
+    file: &Path,
+    convert: impl Fn(&ChangeBatch, &Mapping) -> EventBatch,
+) -> Result<Vec<CaseResult>, Vec<Finding>> {
+    let ready = Ready::load(file)?;
+    let result = |case: &Case| {
+        let batch = ready.play(case, &convert);
+        CaseResult {
+            name: case.name.clone(),
+            place: case.place.clone(),
+            differences: compare::differences(case, &batch),
+        }
+    };
+    Ok(ready.cases.cases.iter().map(result).collect())
+}
+
+/// The text of a file of cases with its expectations rewritten to what really happens; everything
+/// else, comments included, stays as it is.
+pub fn update(
+    file: &Path,
+    convert: impl Fn(&ChangeBatch, &Mapping) -> EventBatch,
+) -> Result<String, Vec<Finding>> {
+    let ready = Ready::load(file)?;
+    let played: Vec<(&Case, FrozenBatch)> =
+        ready.cases.cases.iter().map(|case| (case, ready.play(case, &convert))).collect();
+    Ok(update::rewrite(&ready.text, &played))
+}
+
+/// A file of cases and the mapping it tests.
+struct Ready {
+    text: String,
+    cases: CaseFile,
+    mapping: Mapping,
+}
+
+impl Ready {
+    fn load(file: &Path) -> Result<Self, Vec<Finding>> {
+        let text = fs::read_to_string(file).map_err(|error| vec![unreadable(file, &error)])?;
+        let cases = CaseFile::parse(&file.display().to_string(), &text)?;
+        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let mapping = Mapping::load(&[directory.unwrap_or(Path::new(".")).to_owned()])?;
+        check_tables(&mapping, &cases.tables)?;
+        Ok(Self { text, cases, mapping })
+    }
+
+    fn play(
+        &self,
+        case: &Case,
+        convert: &impl Fn(&ChangeBatch, &Mapping) -> EventBatch,
+    ) -> FrozenBatch {
+        let changes = rows::batch(&case.transactions);
+        convert(&changes, &self.mapping).freeze()
+    }
+}
+
+/// The mapping must fit the tables the cases describe.
+fn check_tables(mapping: &Mapping, tables: &[Arc<TableSchema>]) -> Result<(), Vec<Finding>> {
+    let mut findings = Vec::new();
+    for table in tables {
+        if let Err(mut found) = mapping.bind(SOURCE, table) {
+            findings.append(&mut found);
+        }
+    }
+    if findings.is_empty() { Ok(()) } else { Err(findings) }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
+    let problem = format!("cannot be read: {error}");
+    Finding::error(path.display().to_string(), problem, "check its name and its permissions")
+}

@@ -1,0 +1,415 @@
+//! Fields: where a canonical field comes from, and how its text is decoded.
+//!
+//! Which codecs a field may have follows from its kind in the catalogue; whether a codec can read
+//! its column is known only when a table is bound.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::codes::CodeTable;
+use super::contract::{self, Form};
+use super::names::{ColumnName, one_of, word};
+use crate::canonical::{EventDef, FieldDef, FieldKind};
+use crate::document::{Fields, Findings, Node, Place};
+use crate::mapping::codec::{self, DateFormat, Zone};
+use crate::mapping::keys;
+
+/// The code tables of a mapping, by name.
+pub(super) type CodeTables = HashMap<String, Arc<CodeTable>>;
+
+/// A canonical field.
+#[derive(Clone, Debug)]
+pub(in crate::mapping) struct Field<C> {
+    /// Its name.
+    pub name: Box<str>,
+    /// Whether the mapping insists on a value.
+    pub required: bool,
+    /// Whether the schema insists on a value where it says how things are now.
+    pub contracted: bool,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// What it is made of.
+    pub shape: Shape<C>,
+}
+
+/// What a field is made of.
+#[derive(Clone, Debug)]
+pub(in crate::mapping) enum Shape<C> {
+    /// One value.
+    One(Part<C>),
+    /// A decimal and a unit.
+    Quantity(Part<C>, Part<C>),
+    /// A decimal and a currency.
+    Money(Part<C>, Part<C>),
+}
+
+/// One value: where it comes from, how it is decoded, and what it must look like then.
+#[derive(Clone, Debug)]
+pub(in crate::mapping) struct Part<C> {
+    /// Where it comes from.
+    pub take: Take<C>,
+    /// How it is decoded.
+    pub codec: Codec,
+    /// What it must look like.
+    pub form: Form,
+    /// Whether the mapping insists on it.
+    pub required: bool,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug)]
+pub(in crate::mapping) enum Take<C> {
+    /// A column.
+    Column(C),
+    /// Several columns joined as an entity key.
+    Key(Box<[C]>),
+    /// The mapping itself; already canonical.
+    Constant(Box<str>),
+}
+
+/// How a text is decoded.
+#[derive(Clone, Debug)]
+pub(in crate::mapping) enum Codec {
+    /// As it is.
+    Text,
+    /// A whole number.
+    Integer,
+    /// An exact decimal, as stored.
+    Decimal,
+    /// A binary float, rounded to this many places.
+    Float(usize),
+    /// A whole number with this many decimal places implied.
+    Implied(usize),
+    /// A day; in the column's own format if none is given.
+    Date(Option<DateFormat>),
+    /// An instant; local times need the zone.
+    Instant(Option<Zone>),
+    /// A day or an instant, whichever the column holds.
+    Moment,
+    /// True or false, by codes if the column is not a truth value itself.
+    Bool(Option<BoolCodes>),
+    /// Through a code table.
+    Code(Arc<CodeTable>),
+}
+
+/// Which texts are true and which are false.
+#[derive(Clone, Debug)]
+pub(in crate::mapping) struct BoolCodes {
+    /// True.
+    pub yes: Box<[Box<str>]>,
+    /// False.
+    pub no: Box<[Box<str>]>,
+}
+
+/// More decimal places than any quantity or price has.
+const MAX_PLACES: u64 = 30;
+
+impl Field<ColumnName> {
+    /// Reads a field of `event` by its definition.
+    pub(super) fn parse(
+        event: &EventDef,
+        def: &FieldDef,
+        node: &Node,
+        codes: &CodeTables,
+        findings: &mut Findings,
+    ) -> Option<Self> {
+        let (amount, second) = match def.kind {
+            FieldKind::Quantity => (keys::QUANTITY, ("unit", Form::Unit)),
+            FieldKind::Money => (keys::MONEY, ("currency", Form::Currency)),
+            _ => {
+                let form = form(event, def);
+                let part = Part::parse(&def.kind, form, node, codes, findings)?;
+                return Some(Self::new(def, part.required, Shape::One(part)));
+            }
+        };
+        let fields = node.fields(amount, findings)?;
+        let value = fields.required("value", findings);
+        let other = fields.required(second.0, findings);
+        let required = required(&fields, findings);
+        let value =
+            Part::parse_as(keys::VALUE, (&FieldKind::Decimal, Form::Any), value?, codes, findings);
+        let other =
+            Part::parse_as(keys::UNIT, (&FieldKind::Text, second.1), other?, codes, findings)?;
+        let shape = if def.kind == FieldKind::Quantity { Shape::Quantity } else { Shape::Money };
+        Some(Self::new(def, required, shape(value?, other)))
+    }
+
+    fn new(def: &FieldDef, required: bool, shape: Shape<ColumnName>) -> Self {
+        let (name, contracted) = (def.name.as_str().into(), def.required);
+        Self { name, required, contracted, nullable: def.nullable, shape }
+    }
+}
+
+fn required(fields: &Fields<'_>, findings: &mut Findings) -> bool {
+    fields.get("required").and_then(|node| node.as_bool(findings)).unwrap_or(false)
+}
+
+fn form(event: &EventDef, def: &FieldDef) -> Form {
+    match &def.kind {
+        FieldKind::Code(states) => one_state(states),
+        _ => contract::form(event, &def.name),
+    }
+}
+
+/// One of these states.
+pub(super) fn one_state(states: &[String]) -> Form {
+    Form::OneOf(states.iter().map(|state| state.as_str().into()).collect())
+}
+
+impl Part<ColumnName> {
+    /// Reads a value of `kind`; a single text is short for `from: <column>`.
+    pub(super) fn parse(
+        kind: &FieldKind,
+        form: Form,
+        node: &Node,
+        codes: &CodeTables,
+        findings: &mut Findings,
+    ) -> Option<Self> {
+        Self::parse_as(keys::FIELD, (kind, form), node, codes, findings)
+    }
+
+    fn parse_as(
+        known: &[&str],
+        (kind, form): (&FieldKind, Form),
+        node: &Node,
+        codes: &CodeTables,
+        findings: &mut Findings,
+    ) -> Option<Self> {
+        let place = node.place.clone();
+        if node.text().is_some() {
+            let take = Take::Column(ColumnName::parse(node, findings)?);
+            let codec = plain_codec(kind, &place, findings)?;
+            return Some(Self { take, codec, form, required: false, place });
+        }
+        let fields = node.fields(known, findings)?;
+        let required = required(&fields, findings);
+        let take = take(&fields, kind, &form, findings);
+        let codec = codec(&fields, kind, matches!(take, Some(Take::Constant(_))), codes, findings);
+        let part = Self { take: take?, codec: codec?, form, required, place };
+        part.check_form(&fields, findings);
+        Some(part)
+    }
+
+    /// What can be known now of the values the part will give.
+    fn check_form(&self, fields: &Fields<'_>, findings: &mut Findings) {
+        if let (Codec::Code(table), Some(place)) = (&self.codec, fields.entry("code")) {
+            check_targets(table, &self.form, &place.place, findings);
+        }
+        if let Take::Constant(text) = &self.take
+            && !is_canonical(text, &self.codec, &self.form)
+        {
+            let place = fields.get("constant").map_or(&self.place, |node| &node.place);
+            let problem = format!("the constant `{text}` is not {}", self.describe());
+            findings.error(place, problem, "write it as the event shall carry it");
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self.codec {
+            Codec::Text | Codec::Code(_) => self.form.describe(),
+            Codec::Integer => "a whole number".to_owned(),
+            Codec::Decimal | Codec::Float(_) | Codec::Implied(_) => "a decimal".to_owned(),
+            Codec::Date(_) => "a day (`YYYY-MM-DD`)".to_owned(),
+            Codec::Instant(_) => "an instant (RFC 3339 in UTC)".to_owned(),
+            Codec::Moment => "a day or an instant".to_owned(),
+            Codec::Bool(_) => "`true` or `false`".to_owned(),
+        }
+    }
+}
+
+fn is_canonical(text: &str, codec: &Codec, form: &Form) -> bool {
+    let mut scratch = String::new();
+    let canonical = match codec {
+        Codec::Text | Codec::Code(_) => return !text.is_empty() && form.admits(text),
+        Codec::Bool(_) => return matches!(text, "true" | "false"),
+        Codec::Integer => codec::integer(text, &mut scratch).filter(|n| n.parse::<i64>().is_ok()),
+        Codec::Decimal | Codec::Float(_) | Codec::Implied(_) => codec::decimal(text, &mut scratch),
+        Codec::Date(_) => codec::date(text, DateFormat::Iso, &mut scratch),
+        Codec::Instant(_) | Codec::Moment => codec::instant(text, Zone::UTC, &mut scratch),
+    };
+    canonical == Some(text)
+}
+
+/// Every value a code table can give must be one the field may have.
+pub(super) fn check_targets(table: &CodeTable, form: &Form, used: &Place, findings: &mut Findings) {
+    for (value, place) in table.targets().filter(|(value, _)| !form.admits(value)) {
+        let problem = format!("`{value}` is not {}", form.describe());
+        let states: Vec<&str> = match form {
+            Form::OneOf(states) => states.iter().map(|state| &**state).collect(),
+            _ => Vec::new(),
+        };
+        let mend = match states.as_slice() {
+            [] => format!("code table `{}` is used for it on line {}", table.name, used.line),
+            states => one_of(states, value),
+        };
+        findings.error(place, problem, mend);
+    }
+    if table.passes() && matches!(form, Form::OneOf(_)) {
+        let problem =
+            format!("code table `{}` passes unknown codes, which fit no state", table.name);
+        findings.error(used, problem, "give its `\"*\"` a state, or `dead_letter`");
+    }
+}
+
+fn take(
+    fields: &Fields<'_>,
+    kind: &FieldKind,
+    form: &Form,
+    findings: &mut Findings,
+) -> Option<Take<ColumnName>> {
+    match (fields.get("from"), fields.get("key"), fields.get("constant")) {
+        (Some(column), None, None) => Some(Take::Column(ColumnName::parse(column, findings)?)),
+        (None, Some(columns), None) if *kind == FieldKind::Text && *form == Form::Any => {
+            Some(Take::Key(ColumnName::parse_list(columns, findings).into()))
+        }
+        (None, Some(columns), None) => {
+            let problem = "this field is no key of anything";
+            findings.error(&columns.place, problem, "name one column with `from`");
+            None
+        }
+        (None, None, Some(constant)) => Some(Take::Constant(constant.as_text(findings)?.into())),
+        _ => {
+            let mend = "write one of `from: <column>`, `key: [<columns>]`, `constant: <value>`";
+            findings.error(fields.place(), "where does the value come from?", mend);
+            None
+        }
+    }
+}
+
+/// The keys that choose a codec, and for which kinds.
+fn codec_keys(kind: &FieldKind) -> &'static [&'static str] {
+    match kind {
+        FieldKind::Text | FieldKind::Code(_) => &["code"],
+        FieldKind::Decimal | FieldKind::Quantity | FieldKind::Money => {
+            &["float", "implied_decimals"]
+        }
+        FieldKind::Date => &["date"],
+        FieldKind::Instant => &["instant"],
+        FieldKind::DateOrInstant => &["date", "instant"],
+        FieldKind::Bool => &["bool"],
+        FieldKind::Integer => &[],
+    }
+}
+
+const CODEC_KEYS: [&str; 6] = ["float", "implied_decimals", "date", "instant", "bool", "code"];
+
+fn codec(
+    fields: &Fields<'_>,
+    kind: &FieldKind,
+    constant: bool,
+    codes: &CodeTables,
+    findings: &mut Findings,
+) -> Option<Codec> {
+    let mut chosen = CODEC_KEYS.iter().filter_map(|key| fields.entry(key));
+    let Some(entry) = chosen.next() else {
+        return if constant {
+            Some(constant_codec(kind))
+        } else {
+            plain_codec(kind, fields.place(), findings)
+        };
+    };
+    let legal = codec_keys(kind);
+    if constant || !legal.contains(&entry.key.as_str()) || chosen.next().is_some() {
+        let mend = match legal {
+            _ if constant => "a constant is not decoded: remove it".to_owned(),
+            [] => "remove it".to_owned(),
+            legal => format!("at most one of `{}` fits here", legal.join("`, `")),
+        };
+        findings.error(&entry.place, format!("`{}` does not fit this field", entry.key), mend);
+        return None;
+    }
+    chosen_codec(&entry.key, &entry.value, codes, findings)
+}
+
+fn chosen_codec(
+    key: &str,
+    node: &Node,
+    codes: &CodeTables,
+    findings: &mut Findings,
+) -> Option<Codec> {
+    match key {
+        "float" => {
+            let fields = node.fields(keys::FLOAT, findings)?;
+            let scale = fields.required("scale", findings)?;
+            places(scale, findings).map(Codec::Float)
+        }
+        "implied_decimals" => places(node, findings).map(Codec::Implied),
+        "date" => word(node, &DateFormat::NAMES, findings).map(|format| Codec::Date(Some(format))),
+        "instant" => zone(node, findings).map(|zone| Codec::Instant(Some(zone))),
+        "bool" => bool_codes(node, findings).map(|codes| Codec::Bool(Some(codes))),
+        _ => code_table(node, codes, findings).map(Codec::Code),
+    }
+}
+
+fn constant_codec(kind: &FieldKind) -> Codec {
+    match kind {
+        FieldKind::Text | FieldKind::Code(_) => Codec::Text,
+        FieldKind::Integer => Codec::Integer,
+        FieldKind::Decimal | FieldKind::Quantity | FieldKind::Money => Codec::Decimal,
+        FieldKind::Date => Codec::Date(None),
+        FieldKind::Instant => Codec::Instant(None),
+        FieldKind::DateOrInstant => Codec::Moment,
+        FieldKind::Bool => Codec::Bool(None),
+    }
+}
+
+/// The codec of a field that names none.
+fn plain_codec(kind: &FieldKind, place: &Place, findings: &mut Findings) -> Option<Codec> {
+    if let FieldKind::Code(states) = kind {
+        let problem = "the source's codes must be translated here";
+        let mend = format!("add `code: <table>`; the states are {}", states.join(", "));
+        findings.error(place, problem, mend);
+        return None;
+    }
+    Some(constant_codec(kind))
+}
+
+/// A code table by name.
+pub(super) fn code_table(
+    node: &Node,
+    codes: &CodeTables,
+    findings: &mut Findings,
+) -> Option<Arc<CodeTable>> {
+    let name = node.as_text(findings)?;
+    let table = codes.get(name).map(Arc::clone);
+    if table.is_none() {
+        let mut known: Vec<&str> = codes.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        let problem = format!("there is no code table `{name}`");
+        findings.error(&node.place, problem, one_of(&known, name));
+    }
+    table
+}
+
+fn places(node: &Node, findings: &mut Findings) -> Option<usize> {
+    let places = node.as_u64(findings)?;
+    if places > MAX_PLACES {
+        let problem = format!("more than {MAX_PLACES} decimal places");
+        findings.error(&node.place, problem, "write the places the values really have");
+        return None;
+    }
+    usize::try_from(places).ok()
+}
+
+fn zone(node: &Node, findings: &mut Findings) -> Option<Zone> {
+    let fields = node.fields(keys::INSTANT, findings)?;
+    let node = fields.required("zone", findings)?;
+    let zone = Zone::parse(node.as_text(findings)?);
+    if zone.is_none() {
+        let mend = "write `UTC` or a fixed offset as \"+02:00\"; named zones are not known here";
+        findings.error(&node.place, "not a zone", mend);
+    }
+    zone
+}
+
+fn bool_codes(node: &Node, findings: &mut Findings) -> Option<BoolCodes> {
+    let fields = node.fields(keys::BOOL, findings)?;
+    let mut list = |key| -> Option<Box<[Box<str>]>> {
+        let values = fields.required(key, findings)?.as_list_or_one().iter();
+        Some(values.filter_map(|value| value.as_text(findings).map(Into::into)).collect())
+    };
+    let (yes, no) = (list("true"), list("false"));
+    Some(BoolCodes { yes: yes?, no: no? })
+}
