@@ -167,6 +167,41 @@ impl EventBatch {
         &self.settled
     }
 
+    /// Takes the events from `at` on into a batch of their own. Transactions settled and dead
+    /// letters stay here: both may be stored earlier than the events, never later.
+    #[must_use]
+    pub fn split_off(&mut self, at: usize) -> Self {
+        let mut rest = Self::new();
+        let first = self.records.get(at).copied();
+        for record in self.records.drain(at..) {
+            rest.copy(&self.bytes, &self.headers, record);
+        }
+        if let Some(first) = first {
+            self.headers.truncate(first.headers.start);
+            self.bytes.truncate(first.start);
+        }
+        rest
+    }
+
+    fn copy(&mut self, bytes: &[u8], headers: &[Header], record: Record) {
+        let (start, bytes_start) = (self.headers.len(), self.bytes.len());
+        for header in headers.get(record.headers.start..record.headers.end).unwrap_or_default() {
+            let value = self.copy_span(bytes, header.value);
+            self.headers.push(Header { name: header.name, value });
+        }
+        let headers = Span { start, end: self.headers.len() };
+        let subject = self.copy_span(bytes, record.subject);
+        let payload = self.copy_span(bytes, record.payload);
+        let (start, ordinal) = (bytes_start, record.ordinal);
+        self.records.push(Record { start, subject, payload, headers, ordinal });
+    }
+
+    fn copy_span(&mut self, bytes: &[u8], span: Span) -> Span {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes.get(span.start..span.end).unwrap_or_default());
+        Span { start, end: self.bytes.len() }
+    }
+
     /// Hands the bytes over for publishing.
     pub fn freeze(self) -> FrozenBatch {
         FrozenBatch {

@@ -74,6 +74,10 @@ pub struct Transition<'a> {
     pub to: &'a str,
 }
 
+/// Events of a row that took a new key count their index from here: the row change gives events
+/// twice, once for the old key and once for the new, and a rule may fire for both.
+pub const REKEYED: u32 = 500;
+
 /// What is known of one event beside its canonical fields.
 #[derive(Clone, Copy, Debug)]
 pub struct EventFacts<'a> {
@@ -277,6 +281,9 @@ fn write_id(out: &mut Vec<u8>, template: &EventTemplate, facts: &EventFacts<'_>)
     append(out, &[&template.id_head, facts.transaction.sequence.as_str(), ":"]);
     envelope::decimal(out, facts.ordinal);
     append(out, &[&template.id_tail]);
+    if facts.index >= REKEYED {
+        append(out, &[":rekeyed"]);
+    }
 }
 
 fn write_moment(event: &mut EventBuilder<'_>, facts: &EventFacts<'_>, committed_at: &str) {

@@ -18,5 +18,5 @@ mod tests;
 pub use batch::{EventBatch, EventBuilder, FrozenBatch, Message, Settled, header};
 pub use catalog::{Axis, Catalog, EventDef, FieldDef, FieldKind, catalog};
 pub use envelope::{Precision, parse_sequence};
-pub use event::{EventFacts, EventTemplate, Transition, write_event};
+pub use event::{EventFacts, EventTemplate, REKEYED, Transition, write_event};
 pub use fields::FieldWriter;

@@ -28,9 +28,15 @@ impl<'b> NetImage<'b> {
         self
     }
 
-    /// Puts `newest` on top; what it lacks comes from the images before.
-    pub fn succeed(&mut self, newest: Image<'b>) {
-        self.earlier.insert(0, std::mem::replace(&mut self.newest, newest));
+    /// This image laid over an older one of the same row: what it lacks comes from there.
+    #[must_use]
+    pub fn over(mut self, older: Self) -> Self {
+        let complete = self.newest.values().all(|value| value != Value::Absent);
+        if !complete {
+            self.earlier.push(older.newest);
+            self.earlier.extend(older.earlier);
+        }
+        self
     }
 
     /// The cell of column `column`.
@@ -63,4 +69,7 @@ pub struct NetChange<'b> {
     /// Ordinal of the first of the changes: it identifies the net change and orders it, so that
     /// a header inserted before its lines stays before them.
     pub ordinal: u64,
+    /// Index of the first event made from it: 0, or [`REKEYED`](crate::canonical::REKEYED) for a
+    /// row that came up under a new key.
+    pub index: u32,
 }
