@@ -73,7 +73,7 @@ impl Screen {
     fn columns(&self, line: &EventLine) -> String {
         let EventLine { time, lag, subject, entity, summary } = line;
         let (time, lag) = (self.paint(DIM, time), self.paint(GREEN, &format!("{lag:>6} ms")));
-        let subject = self.paint(CYAN, &format!("{subject:<66}"));
+        let subject = self.paint(CYAN, &format!("{subject:<69}"));
         let entity = self.paint(BOLD, &format!("{entity:<14}"));
         format!("{time} {lag}  {subject} {entity} {summary}").trim_end().to_owned()
     }

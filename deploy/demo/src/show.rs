@@ -22,7 +22,7 @@ pub async fn run(settings: &Settings) -> Result<bool> {
         .map_err(|error| Failure::caused("cannot listen for Ctrl-C", &error))?;
     let screen = Arc::new(Screen::default());
     let mut stage = Stage::set(&settings.bridge, &screen).await?;
-    stage.introduce(&screen);
+    stage.introduce(&screen, &settings.pace);
     let mut watcher = JoinSet::new();
     let messages = follow(&stage.events, stage.stream()).await?;
     watcher.spawn(watch(messages, Arc::clone(&screen)));

@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use crate::check;
 use crate::erp::{Erp, PUBLICATION};
 use crate::screen::Screen;
+use crate::simulate::Pace;
 
 /// Name of the source in the bridge's configuration: part of every subject.
 const SOURCE: &str = "legacy";
@@ -49,10 +50,14 @@ impl Stage {
     }
 
     /// Where everything is, for those who want to look for themselves.
-    pub fn introduce(&self, screen: &Screen) {
+    pub fn introduce(&self, screen: &Screen, pace: &Pace) {
+        let Pace { people, rate, seed } = pace;
         let Self { http, nats, erp, state, .. } = self;
         let (http, nats) = (http.address(), nats.url());
         screen.say("");
+        screen.say(format_args!(
+            "  business       {people} people, {rate} actions a second (ERPBRIDGE_SEED={seed})"
+        ));
         screen.say(format_args!("  ERP database   {}", erp.url()));
         screen
             .say(format_args!("  NATS           {nats}, stream {STREAM}, subjects erp.{SOURCE}.>"));
