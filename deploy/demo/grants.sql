@@ -1,8 +1,9 @@
--- What a database administrator runs for the bridge, once, on the made-up ERP: the same steps as
--- for a real one. The bridge reads; it gets no right to write anything.
+-- What a database administrator runs for the bridge, once, on the made-up ERP: the steps of
+-- deploy/grants/postgres.sql. The bridge reads; it gets no right to write anything.
 
 -- 1. A role of its own that may read the log, and may read the mapped tables for the snapshot.
 CREATE ROLE erpbridge LOGIN REPLICATION PASSWORD 'demo';
+GRANT CONNECT ON DATABASE legacy TO erpbridge;
 GRANT USAGE ON SCHEMA legacy TO erpbridge;
 GRANT SELECT ON legacy.spma, legacy.itma, legacy.pohd, legacy.poln, legacy.stmv, legacy.stbl
     TO erpbridge;

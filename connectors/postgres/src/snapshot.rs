@@ -8,7 +8,7 @@
 //! # Why nothing is lost or doubled
 //!
 //! Rows carry the sequence just before the consistent point, so that every later commit is newer,
-//! and an ordinal that grows in the order the batches enter the queue ([`Outlet`]). They all
+//! and an ordinal that grows in the order the batches enter the queue (`Outlet`). They all
 //! resume at the same position: a snapshot that breaks off is read again from the start, because
 //! a new export shows another moment. Only the caller, once [`run`] has returned `Ok`, may send a
 //! progress beyond the snapshot.
@@ -55,9 +55,11 @@ pub async fn run(
     resume: Position,
     context: &SourceContext,
 ) -> Result<(), SourceError> {
+    let reading =
+        Box::pin(read_all(config, selection, snapshot_name, consistent_point, resume, context));
     tokio::select! {
         // Rows read but not sent are lost with this branch; the snapshot will be read anew.
-        done = Box::pin(read_all(config, selection, snapshot_name, consistent_point, resume, context)) => done,
+        done = reading => done,
         () = context.stop.cancelled() => Err(stopped()),
     }
 }

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use erpbridge_demo::Action;
-use erpbridge_demo::erp::Erp;
+use erpbridge_demo::erp::{Erp, PUBLICATION, TABLES};
 use erpbridge_demo::simulate::{Pace, Simulation};
 use erpbridge_test_support::wait_until;
+use tokio::task::JoinSet;
+use tokio_postgres::NoTls;
 
 /// Everything the ERP holds, as one number.
 async fn fingerprint(erp: &Erp) -> String {
@@ -51,4 +53,23 @@ async fn several_people_work_at_once_and_stop_when_told() {
     let before = fingerprint(&erp).await;
     assert!(tally.transactions() > 10);
     assert_eq!(before, fingerprint(&erp).await);
+}
+
+#[tokio::test]
+async fn the_role_of_the_bridge_reads_every_published_table_and_writes_none() {
+    let erp = Erp::start().await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&erp.url(), NoTls).await.unwrap();
+    let mut connections = JoinSet::new();
+    connections.spawn(connection);
+    let published = "SELECT string_agg(schemaname || '.' || tablename, ' ' ORDER BY tablename) \
+         FROM pg_publication_tables WHERE pubname = $1";
+    let published: String = client.query_one(published, &[&PUBLICATION]).await.unwrap().get(0);
+    let mut tables = TABLES;
+    tables.sort_unstable();
+    assert_eq!(published, tables.join(" "));
+    for table in TABLES {
+        client.query(&format!("SELECT * FROM {table} LIMIT 1"), &[]).await.unwrap();
+        let error = client.execute(&format!("DELETE FROM {table}"), &[]).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "42501", "{table}");
+    }
 }
