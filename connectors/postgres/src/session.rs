@@ -24,7 +24,7 @@ use crate::sqlstate::kind_of_sqlstate;
 use crate::tls;
 
 /// A dead peer is noticed after idle + retries × interval: two minutes.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 4;
 

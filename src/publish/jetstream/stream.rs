@@ -393,7 +393,7 @@ mod tests {
     fn a_stream_drops_its_oldest_only_if_a_limit_is_configured() {
         let mut config = NatsConfig::default();
         assert_eq!(Wanted::events(&config, "erp1").create["discard"], json!("new"));
-        config.stream.max_age = Some(Duration::from_secs(60));
+        config.stream.max_age = Some(Duration::from_mins(1));
         let bounded = Wanted::events(&config, "erp1").create;
         assert_eq!(bounded["discard"], json!("old"));
         assert_eq!(bounded["duplicate_window"], json!(60_000_000_000_u64));

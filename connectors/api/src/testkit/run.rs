@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long a source may take to tell what has happened in the database.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How soon a source is started again while its server still holds what the last run had.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
