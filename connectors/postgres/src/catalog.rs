@@ -245,8 +245,8 @@ pub(crate) async fn describe(
 }
 
 /// Key, identity and size. A deferrable primary key identifies nothing: it may be violated for a
-/// while, so the server does not take it. Where a partitioned table is published under its own name, its
-/// partitions still log by *their* identity, so the weakest of them counts:
+/// while, so the server does not take it. Where a partitioned table is published under its own
+/// name, its partitions still log by *their* identity, so the weakest of them counts:
 /// <https://www.postgresql.org/docs/current/sql-altertable.html> (`REPLICA IDENTITY`).
 const SUMMARIES: &str = "
 WITH key AS (

@@ -174,11 +174,13 @@ impl Snapshot<'_> {
     async fn read_tables(&self, session: Session) -> Result<(), SourceError> {
         while let Some((place, table)) = self.next_table() {
             let name = &table.schema.name;
+            let estimate = table.rows_estimate;
             let started = Instant::now();
-            tracing::info!(table = %name, estimate = table.rows_estimate, "snapshot of table begins");
+            tracing::info!(table = %name, estimate, "snapshot of table begins");
             let rows = self.read_table(&session, place, &table).await?;
             self.progress(place, |progress| progress.complete = true);
-            tracing::info!(table = %name, rows, elapsed = ?started.elapsed(), "snapshot of table complete");
+            let elapsed = started.elapsed();
+            tracing::info!(table = %name, rows, ?elapsed, "snapshot of table complete");
         }
         session.close().await;
         Ok(())

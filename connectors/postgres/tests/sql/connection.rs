@@ -182,8 +182,10 @@ async fn the_pinned_settings_win_over_what_the_role_and_the_database_set() {
     let config = bare_role(&postgres, "postgres").await;
     postgres
         .execute(
-            "ALTER ROLE bridge SET datestyle = 'German'; ALTER ROLE bridge SET timezone = 'Asia/Tokyo';
-             ALTER ROLE bridge SET statement_timeout = 1; ALTER ROLE bridge SET search_path = public;
+            "ALTER ROLE bridge SET datestyle = 'German';
+             ALTER ROLE bridge SET timezone = 'Asia/Tokyo';
+             ALTER ROLE bridge SET statement_timeout = 1;
+             ALTER ROLE bridge SET search_path = public;
              ALTER DATABASE postgres SET bytea_output = 'escape';
              ALTER DATABASE postgres SET standard_conforming_strings = off;
              ALTER ROLE bridge IN DATABASE postgres SET row_security = on",

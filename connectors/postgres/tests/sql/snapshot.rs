@@ -281,7 +281,8 @@ async fn three_hundred_thousand_rows_pass_a_slow_receiver_in_flat_memory() {
     let postgres = Postgres::start().await.unwrap();
     postgres
         .execute(&format!(
-            "CREATE TABLE big AS SELECT n AS id, repeat('x', 400) AS pad FROM generate_series(1, {ROWS}) n;
+            "CREATE TABLE big AS
+               SELECT n AS id, repeat('x', 400) AS pad FROM generate_series(1, {ROWS}) n;
              CREATE PUBLICATION erpbridge FOR TABLE big"
         ))
         .await
