@@ -6,9 +6,16 @@
 //! where to begin.
 
 pub mod assemble;
+pub mod config;
 pub mod pgoutput;
 pub mod position;
 pub mod relations;
+mod sql;
+pub mod sqlstate;
+pub mod stream;
+pub mod tls;
+mod url;
 pub mod values;
 
+pub use config::{ConfigError, PostgresConfig, Secret, SnapshotMode, TlsConfig, TlsMode};
 pub use position::Lsn;
