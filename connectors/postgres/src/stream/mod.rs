@@ -172,7 +172,7 @@ impl Connection {
         self.query(&command, &format!("drop the replication slot `{slot}`")).await.map(drop)
     }
 
-    /// Begins to stream after `after`. From here on only [`Self::fill`], [`Self::next`],
+    /// Begins to stream after `after`. From here on only [`Self::fill`], [`Self::event`],
     /// [`Self::send_status`] and [`Self::finish`] make sense.
     pub async fn start_replication(
         &mut self,
@@ -218,7 +218,7 @@ impl Connection {
     }
 
     /// The next event that is buffered as a whole; none if more must be read.
-    pub fn next(&mut self) -> Result<Option<Event<'_>>, SourceError> {
+    pub fn event(&mut self) -> Result<Option<Event<'_>>, SourceError> {
         let Some(frame) = self.wire.frame()? else { return Ok(None) };
         match frame.tag {
             b'd' => copy_data(frame.body).map(Some).ok_or_else(undecodable),

@@ -14,14 +14,14 @@ async fn an_event_is_handed_out_only_when_it_is_whole() {
     let (head, tail) = bytes.split_at(9);
     server.write_all(head).await.unwrap();
     connection.fill().await.unwrap();
-    assert_eq!(connection.next().unwrap(), None);
+    assert_eq!(connection.event().unwrap(), None);
     server.write_all(tail).await.unwrap();
     connection.fill().await.unwrap();
-    let event = connection.next().unwrap().unwrap();
+    let event = connection.event().unwrap().unwrap();
     assert!(
         matches!(event, Event::KeepAlive { wal_end, reply_wanted: true, .. } if wal_end.get() == 7)
     );
-    assert_eq!(connection.next().unwrap(), None);
+    assert_eq!(connection.event().unwrap(), None);
 }
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn a_message_beyond_the_bound_is_refused_before_it_is_read() {
     let mut connection = Connection { wire: wire::over(ours, 1 << 20) };
     server.write_all(&[b'd', 0x40, 0, 0, 0]).await.unwrap();
     connection.fill().await.unwrap();
-    let error = connection.next().unwrap_err();
+    let error = connection.event().unwrap_err();
     assert_eq!(error.kind(), erpbridge_connector::SourceErrorKind::TooLarge);
     assert!(error.hint().unwrap().contains("max_row_bytes"));
 }
@@ -43,7 +43,7 @@ async fn an_error_in_the_stream_keeps_its_sqlstate() {
     let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
     server.write_all(&[&b"E"[..], &length, fields].concat()).await.unwrap();
     connection.fill().await.unwrap();
-    let error = connection.next().unwrap_err();
+    let error = connection.event().unwrap_err();
     assert_eq!(error.to_string(), "read the log: terminating connection (SQLSTATE 57P01)");
     assert_eq!(error.kind(), erpbridge_connector::SourceErrorKind::Connection);
 }
