@@ -89,7 +89,9 @@ impl Feedback {
     pub fn confirm(&mut self, position: &Position) {
         match confirmable(position) {
             Some(lsn) if lsn <= self.sent => self.confirmed = std::cmp::max(self.confirmed, lsn),
-            Some(lsn) => tracing::warn!(%lsn, sent = %self.sent, "not sent, yet reported as durable"),
+            Some(lsn) => {
+                tracing::warn!(%lsn, sent = %self.sent, "not sent, yet reported as durable");
+            }
             None => {}
         }
     }

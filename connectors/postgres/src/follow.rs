@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Lsn;
 use crate::assemble::{Assembler, Outbox};
-use crate::catalogue::{Catalogue, Probe};
 use crate::feedback::{Feedback, Status};
+use crate::observer::{Observer, Probe};
 use crate::pgoutput::{self, Malformed, Message};
 use crate::position::{Identity, LogPosition};
 use crate::stream::{Connection, Event};
@@ -63,7 +63,7 @@ pub struct Follower<'a> {
     /// Whose log this is.
     pub identity: Identity,
     /// Answers what announcements leave out.
-    pub catalogue: &'a Catalogue<'a>,
+    pub observer: &'a Observer<'a>,
     /// Where the log ended, and when.
     pub probes: watch::Receiver<Option<Probe>>,
 }
@@ -85,15 +85,15 @@ impl Follower<'_> {
             ticks,
             log_end: Lsn::ZERO,
         };
-        let (assembler, catalogue) = (self.assembler, self.catalogue);
-        Loop { line, assembler, catalogue, outbox: VecDeque::new(), watermark, out }.run().await
+        let (assembler, observer) = (self.assembler, self.observer);
+        Loop { line, assembler, observer, outbox: VecDeque::new(), watermark, out }.run().await
     }
 }
 
 struct Loop<'a> {
     line: Line,
     assembler: Assembler,
-    catalogue: &'a Catalogue<'a>,
+    observer: &'a Observer<'a>,
     outbox: Outbox,
     watermark: Watermark,
     out: Sender,
@@ -118,6 +118,7 @@ impl Loop<'_> {
                     return Err(error);
                 }
             }
+            self.line.log_end = std::cmp::max(self.line.log_end, self.watermark.log_end());
             self.watermark.progress(&self.assembler, &mut self.outbox);
             self.deliver().await?;
         }
@@ -129,13 +130,14 @@ impl Loop<'_> {
 
     /// Decodes what is buffered until there is something to send.
     fn decode(&mut self) -> Result<Pause, SourceError> {
-        let Self { line: Line { connection, feedback, .. }, assembler, outbox, .. } = self;
+        let Self { line: Line { connection, feedback, log_end, .. }, assembler, outbox, .. } = self;
         while outbox.is_empty() {
             match connection.event()? {
                 None => return Ok(Pause::Quiet),
                 Some(Event::Other) => {}
                 Some(Event::KeepAlive { wal_end, sent_at, reply_wanted }) => {
                     feedback.heard_time(sent_at, reply_wanted);
+                    *log_end = std::cmp::max(*log_end, wal_end);
                     assembler.vouched(wal_end);
                 }
                 Some(Event::Data { sent_at, message: bytes }) => {
@@ -155,7 +157,7 @@ impl Loop<'_> {
 
     async fn announce(&mut self, message: &[u8]) -> Result<(), SourceError> {
         let Message::Relation(relation) = decode(message)? else { return Ok(()) };
-        let looking = self.catalogue.facts(&relation);
+        let looking = self.observer.facts(&relation);
         if let Some(facts) = self.line.attend(looking).await? {
             self.assembler.announce(&relation, Some(&facts?), &mut self.outbox);
         }
@@ -217,10 +219,7 @@ impl Line {
     }
 
     /// Does `work` and meanwhile everything that must go on; `None` if stopped before its end.
-    async fn attend<T>(
-        &mut self,
-        work: impl Future<Output = T>,
-    ) -> Result<Option<T>, SourceError> {
+    async fn attend<T>(&mut self, work: impl Future<Output = T>) -> Result<Option<T>, SourceError> {
         tokio::pin!(work);
         let mut waited = false;
         loop {
@@ -333,6 +332,11 @@ impl Watermark {
         outbox.push_back(SourceEvent::Progress(Progress { position, as_of }));
     }
 
+    /// Where the log ended when that was last asked.
+    fn log_end(&self) -> Lsn {
+        self.probes.borrow().map_or(Lsn::ZERO, |probe| probe.lsn)
+    }
+
     fn advance(&mut self, reached: Lsn, last_commit_at: Option<Timestamp>) {
         self.as_of = std::cmp::max(self.as_of, last_commit_at);
         if self.pending.is_none() && self.probes.has_changed().unwrap_or(false) {
@@ -369,5 +373,6 @@ fn undecodable(kind: char, error: Malformed) -> SourceError {
 }
 
 fn closed(error: erpbridge_connector::Closed) -> SourceError {
-    SourceError::new(SourceErrorKind::Closed, "the bridge has taken the queue away").with_cause(error)
+    SourceError::new(SourceErrorKind::Closed, "the bridge has taken the queue away")
+        .with_cause(error)
 }

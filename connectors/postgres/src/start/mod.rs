@@ -70,11 +70,8 @@ pub async fn read_server(connection: &mut Connection) -> Result<Server, SourceEr
         return Err(too_old(version));
     }
     let patience = Duration::from_millis(parse(cells.next())?);
-    let identity = Identity {
-        system: system.id,
-        timeline: system.timeline,
-        database: parse(cells.next())?,
-    };
+    let identity =
+        Identity { system: system.id, timeline: system.timeline, database: parse(cells.next())? };
     Ok(Server {
         identity,
         patience: (!patience.is_zero()).then_some(patience),
@@ -135,14 +132,12 @@ pub async fn require_publication(
     config: &PostgresConfig,
 ) -> Result<(), SourceError> {
     let name = &config.publication;
-    let sql =
-        format!("SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = {}", literal(name));
+    let sql = format!("SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = {}", literal(name));
     let rows = connection.query(&sql, &format!("look for the publication `{name}`")).await?;
     if !rows.is_empty() {
         return Ok(());
     }
-    let message =
-        format!("publication `{name}` does not exist in database `{}`", config.database);
+    let message = format!("publication `{name}` does not exist in database `{}`", config.database);
     Err(SourceError::new(SourceErrorKind::Setup, message).with_hint(format!(
         "run: CREATE PUBLICATION {} FOR TABLE …; and if the slot `{slot}` is there already and \
          nothing has been read from it, drop it as well, because it was made before the \
@@ -324,7 +319,8 @@ fn gap(config: &PostgresConfig, after: Lsn, confirmed: Lsn) -> SourceError {
 }
 
 fn beyond(after: Lsn, log_end: Lsn) -> SourceError {
-    let message = format!("our position {after} lies beyond the end of the server's log, {log_end}");
+    let message =
+        format!("our position {after} lies beyond the end of the server's log, {log_end}");
     SourceError::new(SourceErrorKind::IdentityChanged, message).with_hint(
         "this is another server, or one restored from a backup older than our position: connect \
          to the right one, or drop the slot, remove the stored offsets and begin anew with a \
@@ -333,7 +329,8 @@ fn beyond(after: Lsn, log_end: Lsn) -> SourceError {
 }
 
 fn too_old(version: u32) -> SourceError {
-    let message = format!("the server is PostgreSQL {}; {OLDEST_VERSION} is needed", version / 10_000);
+    let message =
+        format!("the server is PostgreSQL {}; {OLDEST_VERSION} is needed", version / 10_000);
     SourceError::new(SourceErrorKind::Setup, message).with_hint("upgrade the server")
 }
 

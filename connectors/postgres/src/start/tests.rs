@@ -14,8 +14,8 @@ fn slot(confirmed: u64) -> Slot {
     Slot { confirmed: Lsn::new(confirmed), ..Slot::default() }
 }
 
-fn at(lsn: u64) -> Option<LogPosition> {
-    Some(LogPosition::streaming(Lsn::new(lsn), IDENTITY))
+fn at(lsn: u64) -> LogPosition {
+    LogPosition::streaming(Lsn::new(lsn), IDENTITY)
 }
 
 fn start(resume: Option<LogPosition>, slot: Option<&Slot>) -> Result<Start, SourceErrorKind> {
@@ -44,36 +44,37 @@ fn an_unfinished_snapshot_begins_again_with_or_without_its_slot() {
 #[test]
 fn a_position_the_slot_still_has_is_resumed() {
     let expected = Start::Resume { after: Lsn::new(0x200), confirmed: Lsn::new(0x100) };
-    assert_eq!(start(at(0x200), Some(&slot(0x100))), Ok(expected));
-    assert!(start(at(0x100), Some(&slot(0x100))).is_ok());
-    assert!(start(at(0x1000), Some(&slot(0x100))).is_ok());
+    assert_eq!(start(Some(at(0x200)), Some(&slot(0x100))), Ok(expected));
+    assert!(start(Some(at(0x100)), Some(&slot(0x100))).is_ok());
+    assert!(start(Some(at(0x1000)), Some(&slot(0x100))).is_ok());
 }
 
 #[test]
 fn a_position_the_server_would_skip_over_is_lost() {
-    assert_eq!(start(at(0xFF), Some(&slot(0x100))), Err(SourceErrorKind::PositionLost));
+    assert_eq!(start(Some(at(0xFF)), Some(&slot(0x100))), Err(SourceErrorKind::PositionLost));
 }
 
 #[test]
 fn a_position_beyond_the_log_belongs_to_another_server() {
-    assert_eq!(start(at(0x1001), Some(&slot(0x100))), Err(SourceErrorKind::IdentityChanged));
+    assert_eq!(start(Some(at(0x1001)), Some(&slot(0x100))), Err(SourceErrorKind::IdentityChanged));
 }
 
 #[test]
 fn a_vanished_slot_is_never_made_again_in_silence() {
-    assert_eq!(start(at(0x200), None), Err(SourceErrorKind::PositionLost));
+    assert_eq!(start(Some(at(0x200)), None), Err(SourceErrorKind::PositionLost));
 }
 
 #[test]
 fn a_slot_the_server_gave_up_is_lost() {
     let slot = Slot { lost: Some("wal_removed".to_owned()), ..slot(0x100) };
-    assert_eq!(start(at(0x200), Some(&slot)), Err(SourceErrorKind::PositionLost));
+    assert_eq!(start(Some(at(0x200)), Some(&slot)), Err(SourceErrorKind::PositionLost));
 }
 
 #[test]
 fn a_slot_that_is_being_read_is_busy_and_names_the_reader() {
     let slot = Slot { reader: Some("4711".to_owned()), ..slot(0x100) };
-    let error = decide(&config(), at(0x200), &server(IDENTITY), None, Some(&slot)).unwrap_err();
+    let error =
+        decide(&config(), Some(at(0x200)), &server(IDENTITY), None, Some(&slot)).unwrap_err();
     assert_eq!(error.kind(), SourceErrorKind::Busy);
     assert!(error.to_string().contains("process 4711"));
 }
@@ -81,13 +82,14 @@ fn a_slot_that_is_being_read_is_busy_and_names_the_reader() {
 #[test]
 fn a_slot_of_another_plugin_is_refused() {
     let slot = Slot { foreign: Some("plugin test_decoding".to_owned()), ..slot(0x100) };
-    assert_eq!(start(at(0x200), Some(&slot)), Err(SourceErrorKind::Setup));
+    assert_eq!(start(Some(at(0x200)), Some(&slot)), Err(SourceErrorKind::Setup));
 }
 
 #[test]
 fn another_cluster_or_database_is_refused() {
     for identity in [Identity { system: 8, ..IDENTITY }, Identity { database: 6, ..IDENTITY }] {
-        let decided = decide(&config(), at(0x200), &server(identity), None, Some(&slot(0x100)));
+        let decided =
+            decide(&config(), Some(at(0x200)), &server(identity), None, Some(&slot(0x100)));
         assert_eq!(decided.unwrap_err().kind(), SourceErrorKind::IdentityChanged);
     }
 }
@@ -96,7 +98,7 @@ fn another_cluster_or_database_is_refused() {
 fn a_new_timeline_is_followed_only_from_before_the_switch() {
     let promoted = server(Identity { timeline: 2, ..IDENTITY });
     let decided = |switch| {
-        decide(&config(), at(0x200), &promoted, switch, Some(&slot(0x100)))
+        decide(&config(), Some(at(0x200)), &promoted, switch, Some(&slot(0x100)))
             .map_err(|error| error.kind())
     };
     assert_eq!(decided(None), Err(SourceErrorKind::IdentityChanged));

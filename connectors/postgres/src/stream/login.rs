@@ -9,18 +9,13 @@ use postgres_protocol::authentication::sasl::{
 use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
 use postgres_protocol::message::frontend;
 
-use super::Purpose;
 use super::wire::{Wire, server_error, undecodable};
 use crate::config::PostgresConfig;
 use crate::tls::SESSION_OPTIONS;
 
 /// Introduces us and waits until the server is ready for a command.
-pub(super) async fn log_in(
-    wire: &mut Wire,
-    config: &PostgresConfig,
-    purpose: Purpose,
-) -> Result<(), SourceError> {
-    introduce(wire, config, purpose).await?;
+pub(super) async fn log_in(wire: &mut Wire, config: &PostgresConfig) -> Result<(), SourceError> {
+    introduce(wire, config).await?;
     authenticate(wire, config).await?;
     loop {
         match wire.message().await? {
@@ -32,22 +27,16 @@ pub(super) async fn log_in(
     }
 }
 
-async fn introduce(
-    wire: &mut Wire,
-    config: &PostgresConfig,
-    purpose: Purpose,
-) -> Result<(), SourceError> {
+async fn introduce(wire: &mut Wire, config: &PostgresConfig) -> Result<(), SourceError> {
     let name = format!("erpbridge {}", config.source);
-    let mut parameters = vec![
+    let parameters = [
         ("user", config.user.as_str()),
         ("database", config.database.as_str()),
         ("options", SESSION_OPTIONS),
         ("application_name", name.as_str()),
         ("client_encoding", "UTF8"),
+        ("replication", "database"),
     ];
-    if purpose == Purpose::Replication {
-        parameters.push(("replication", "database"));
-    }
     frontend::startup_message(parameters, wire.outgoing()).map_err(unsendable)?;
     wire.send().await
 }

@@ -33,15 +33,6 @@ const QUERY_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the server gets to read our last words.
 const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
 
-/// What a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Reading the log; takes one of the server's `max_wal_senders`.
-    Replication,
-    /// Asking the catalogue.
-    Catalogue,
-}
-
 /// A row of an answer: every cell as text, `None` for null.
 pub type Row = Vec<Option<String>>;
 
@@ -93,10 +84,10 @@ pub struct Connection {
 
 impl Connection {
     /// Connects and authenticates within the configured time.
-    pub async fn connect(config: &PostgresConfig, purpose: Purpose) -> Result<Self, SourceError> {
+    pub async fn connect(config: &PostgresConfig) -> Result<Self, SourceError> {
         let connecting = Box::pin(async {
             let mut wire = Wire::connect(config).await?;
-            login::log_in(&mut wire, config, purpose).await?;
+            login::log_in(&mut wire, config).await?;
             Ok(Self { wire })
         });
         let connected = tokio::time::timeout(config.connect_timeout, connecting).await;
