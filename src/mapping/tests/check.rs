@@ -158,3 +158,21 @@ fn rule_ids_are_unique() {
             .contains("two rules have the id `purchaseorder-deleted-orders`")
     );
 }
+
+#[test]
+fn a_set_of_fields_is_used_by_name_and_blamed_where_it_is_written() {
+    let rules = "
+  - { emit: procurement.purchaseorder.closed, on: orders, when: updated, fields: ordr }
+  - { emit: procurement.purchaseorder.held, on: orders, when: updated, fields: order }
+  - { emit: procurement.purchaseorder.unheld, on: orders, when: updated, fields: order }
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+fields:
+  order: { supplier: su, bayer: no }
+  other: { supplier: su }
+";
+    let found = problems(&orders(rules));
+    let count = |part: &str| found.iter().filter(|line| line.contains(part)).count();
+    assert_eq!(count("there is no set of fields `ordr`; did you mean `order`?"), 1, "{found:?}");
+    assert_eq!(count("unknown key `bayer`; did you mean `buyer`?"), 1, "{found:?}");
+    assert_eq!(count("no event uses the set of fields `other`"), 1, "{found:?}");
+}
