@@ -26,6 +26,8 @@ use crate::publish::{PublishError, PublishErrorKind};
 
 /// How long to wait for one server to accept the connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long to wait for an answer that changes nothing.
+const LOOK_DEADLINE: Duration = Duration::from_secs(2);
 /// Answers wait here; there is one at a time.
 const ANSWERS: usize = 64;
 
@@ -118,15 +120,35 @@ impl Link {
         Ok(answer(&message))
     }
 
+    /// Asks JetStream's API for something that changes nothing. It is waited for only shortly: a
+    /// question lost while a leader is elected is better asked again.
+    pub(super) async fn look<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        subject: &str,
+        request: &impl Serialize,
+    ) -> Result<Result<T, Refusal>, PublishError> {
+        let deadline = Instant::now() + std::cmp::min(self.patience, LOOK_DEADLINE);
+        self.request(subject, request, deadline).await
+    }
+
     /// Asks JetStream's API.
     pub(super) async fn ask<T: for<'de> Deserialize<'de>>(
         &mut self,
         subject: &str,
         request: &impl Serialize,
     ) -> Result<Result<T, Refusal>, PublishError> {
+        let deadline = self.deadline();
+        self.request(subject, request, deadline).await
+    }
+
+    async fn request<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        subject: &str,
+        request: &impl Serialize,
+        deadline: Instant,
+    ) -> Result<Result<T, Refusal>, PublishError> {
         let payload = serde_json::to_vec(request).expect("a request is text and numbers");
         let subject = format!("$JS.API.{subject}");
-        let deadline = self.deadline();
         let message = self.exchange(&subject, HeaderMap::new(), payload.into(), deadline).await?;
         Ok(answer(&message))
     }
@@ -192,7 +214,7 @@ impl Link {
             ),
             Health::Well => PublishError::new(
                 PublishErrorKind::Connection,
-                format!("{tried} \"{subject}\" within {} s", self.patience.as_secs_f32()),
+                format!("{tried} \"{subject}\" in time"),
             ),
         }
     }
