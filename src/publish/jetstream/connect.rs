@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::{Credentials, NatsConfig};
 use super::refusal::{PubAck, Refusal, answer};
@@ -62,8 +62,7 @@ impl Link {
     pub(super) async fn open(config: &NatsConfig, source: &str) -> Result<Self, PublishError> {
         let (health_to, health) = watch::channel(Health::default());
         let options = options(config, source).await?.event_callback(listen(health_to));
-        let client =
-            options.connect(&config.servers).await.map_err(|error| refused(config, error))?;
+        let client = connect(config, options).await?;
         let inbox = client.new_inbox();
         let answers = client.subscribe(format!("{inbox}.*")).await.map_err(|error| {
             PublishError::new(PublishErrorKind::Connection, "cannot open the inbox for answers")
@@ -217,6 +216,15 @@ impl Link {
                 format!("{tried} \"{subject}\" in time"),
             ),
         }
+    }
+}
+
+async fn connect(config: &NatsConfig, options: ConnectOptions) -> Result<Client, PublishError> {
+    // Each server is waited for by itself; this bounds resolving their names as well.
+    let tries = u32::try_from(config.servers.len()).unwrap_or(u32::MAX).saturating_add(1);
+    match timeout(CONNECT_DEADLINE.saturating_mul(tries), options.connect(&config.servers)).await {
+        Ok(connected) => connected.map_err(|error| refused(config, error)),
+        Err(_) => Err(refused(config, ConnectErrorKind::TimedOut.into())),
     }
 }
 
