@@ -107,6 +107,7 @@ impl StateError {
 pub struct OffsetStore {
     jobs: SyncSender<Job>,
     ended: oneshot::Receiver<()>,
+    patience: Duration,
     set_aside: Option<PathBuf>,
 }
 
@@ -135,7 +136,7 @@ impl OffsetStore {
             Ok(Err(_)) => Err(StateError::Closed),
             Ok(Ok(opened)) => opened,
         }?;
-        Ok(Self { jobs, ended, set_aside })
+        Ok(Self { jobs, ended, patience: CALL_DEADLINE, set_aside })
     }
 
     /// Where a damaged store was put, if this one replaces one.
@@ -227,8 +228,8 @@ impl OffsetStore {
     pub async fn close(self) -> Result<(), StateError> {
         drop(self.jobs);
         // An error here is the sender dropped: the thread has ended, which is what is waited for.
-        let ended = timeout(CALL_DEADLINE, self.ended).await;
-        ended.map(drop).map_err(|_| StateError::Timeout { waited: CALL_DEADLINE })
+        let ended = timeout(self.patience, self.ended).await;
+        ended.map(drop).map_err(|_| StateError::Timeout { waited: self.patience })
     }
 
     async fn call<T: Send + 'static>(
@@ -242,8 +243,8 @@ impl OffsetStore {
             drop(answer_to.send(work(db)));
         });
         self.jobs.try_send(job).map_err(|_| StateError::Timeout { waited: Duration::ZERO })?;
-        match timeout(CALL_DEADLINE, answer).await {
-            Err(_) => Err(StateError::Timeout { waited: CALL_DEADLINE }),
+        match timeout(self.patience, answer).await {
+            Err(_) => Err(StateError::Timeout { waited: self.patience }),
             Ok(Err(_)) => Err(StateError::Closed),
             Ok(Ok(result)) => result.map_err(|cause| StateError::Store { action, cause }),
         }
@@ -447,6 +448,26 @@ mod tests {
         let panicked = store.call::<()>("try", |_| panic!("as a damaged log would")).await;
         assert!(matches!(panicked, Err(StateError::Closed)));
         assert!(store.save(&record("erp1", 1)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_costs_a_caller_no_more_than_its_patience() {
+        let (_parent, directory) = directory();
+        let mut store = OffsetStore::open(&directory).await.unwrap();
+        store.patience = Duration::from_millis(20);
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let hung = store.call("hang", move |_| {
+            held.recv().unwrap_err();
+            Ok(())
+        });
+        assert!(matches!(hung.await, Err(StateError::Timeout { .. })));
+        for number in 0..100 {
+            let saved = store.save(&record("erp1", number)).await;
+            assert!(matches!(saved, Err(StateError::Timeout { .. })), "{number}");
+        }
+        drop(let_go);
+        store.patience = CALL_DEADLINE;
+        store.close().await.unwrap();
     }
 
     #[tokio::test]

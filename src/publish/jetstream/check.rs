@@ -66,7 +66,7 @@ async fn one_source(config: &NatsConfig, source: &str, single: &mut bool) -> Vec
 /// counts; what this user may not ask is found with the streams.
 async fn has_jetstream(config: &NatsConfig) -> bool {
     let Ok(mut link) = Link::open(config, "check").await else { return true };
-    match link.ask::<serde_json::Value>("INFO", &serde_json::json!({})).await {
+    match link.look::<serde_json::Value>("INFO", &serde_json::json!({})).await {
         Ok(Err(Refusal::NoResponders)) => false,
         Ok(Err(Refusal::Api(error))) => {
             !matches!(error.err_code, code::NOT_ENABLED | code::NOT_ENABLED_FOR_ACCOUNT)

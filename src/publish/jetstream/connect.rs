@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::{Credentials, NatsConfig};
 use super::refusal::{PubAck, Refusal, answer};
@@ -26,6 +26,8 @@ use crate::publish::{PublishError, PublishErrorKind};
 
 /// How long to wait for one server to accept the connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long to wait for an answer that changes nothing.
+const LOOK_DEADLINE: Duration = Duration::from_secs(2);
 /// Answers wait here; there is one at a time.
 const ANSWERS: usize = 64;
 
@@ -60,8 +62,7 @@ impl Link {
     pub(super) async fn open(config: &NatsConfig, source: &str) -> Result<Self, PublishError> {
         let (health_to, health) = watch::channel(Health::default());
         let options = options(config, source).await?.event_callback(listen(health_to));
-        let client =
-            options.connect(&config.servers).await.map_err(|error| refused(config, error))?;
+        let client = connect(config, options).await?;
         let inbox = client.new_inbox();
         let answers = client.subscribe(format!("{inbox}.*")).await.map_err(|error| {
             PublishError::new(PublishErrorKind::Connection, "cannot open the inbox for answers")
@@ -118,15 +119,35 @@ impl Link {
         Ok(answer(&message))
     }
 
+    /// Asks JetStream's API for something that changes nothing. It is waited for only shortly: a
+    /// question lost while a leader is elected is better asked again.
+    pub(super) async fn look<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        subject: &str,
+        request: &impl Serialize,
+    ) -> Result<Result<T, Refusal>, PublishError> {
+        let deadline = Instant::now() + std::cmp::min(self.patience, LOOK_DEADLINE);
+        self.request(subject, request, deadline).await
+    }
+
     /// Asks JetStream's API.
     pub(super) async fn ask<T: for<'de> Deserialize<'de>>(
         &mut self,
         subject: &str,
         request: &impl Serialize,
     ) -> Result<Result<T, Refusal>, PublishError> {
+        let deadline = self.deadline();
+        self.request(subject, request, deadline).await
+    }
+
+    async fn request<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        subject: &str,
+        request: &impl Serialize,
+        deadline: Instant,
+    ) -> Result<Result<T, Refusal>, PublishError> {
         let payload = serde_json::to_vec(request).expect("a request is text and numbers");
         let subject = format!("$JS.API.{subject}");
-        let deadline = self.deadline();
         let message = self.exchange(&subject, HeaderMap::new(), payload.into(), deadline).await?;
         Ok(answer(&message))
     }
@@ -192,9 +213,18 @@ impl Link {
             ),
             Health::Well => PublishError::new(
                 PublishErrorKind::Connection,
-                format!("{tried} \"{subject}\" within {} s", self.patience.as_secs_f32()),
+                format!("{tried} \"{subject}\" in time"),
             ),
         }
+    }
+}
+
+async fn connect(config: &NatsConfig, options: ConnectOptions) -> Result<Client, PublishError> {
+    // Each server is waited for by itself; this bounds resolving their names as well.
+    let tries = u32::try_from(config.servers.len()).unwrap_or(u32::MAX).saturating_add(1);
+    match timeout(CONNECT_DEADLINE.saturating_mul(tries), options.connect(&config.servers)).await {
+        Ok(connected) => connected.map_err(|error| refused(config, error)),
+        Err(_) => Err(refused(config, ConnectErrorKind::TimedOut.into())),
     }
 }
 

@@ -15,7 +15,7 @@
 //!   it is stored directly behind the one before, or not at all, for ever: no window in time, no
 //!   memory of the server is relied on.
 //! - The claim expects it too. Once it is stored, nothing that was in flight before can be.
-//! - The stream's last message names the position; [`stamp`](super::stamp) says why it is safe.
+//! - The stream's last message names the position; `publish::stamp` says why it is safe.
 //!
 //! `Nats-Expected-Last-Msg-Id` is never sent: since 2.14 a single failing check of it can stop a
 //! replicated stream for good.
@@ -211,8 +211,10 @@ impl Session {
             );
             return Err(PublishError::new(PublishErrorKind::Setup, message));
         }
+        stamp::require_settled(batch)?;
         let before = self.position.clone();
-        let plan = stamp::plan(batch, before.as_ref(), |message| self.judge(message));
+        let room = self.max_message.saturating_sub(stamp::stamp_bytes(batch));
+        let plan = stamp::plan(batch, before.as_ref(), |message| self.judge(message, room));
         self.store_dead_letters(source, batch, &plan).await?;
         if !plan.messages.is_empty() {
             self.last = self.store_events(&plan).await?;
@@ -222,12 +224,12 @@ impl Session {
         Ok(Published { stream_sequence: self.last, too_large: plan.too_large.len() })
     }
 
-    fn judge(&self, message: &Message<'_>) -> Verdict {
+    fn judge(&self, message: &Message<'_>, room: usize) -> Verdict {
         // Full keys sort as bytes in source order.
         let stored = self.inside.as_deref().is_some_and(|end| stamp::sequence(message) <= end);
         if stored {
             Verdict::Stored
-        } else if stamp::weight(message) > self.max_message {
+        } else if stamp::weight(message) > room {
             Verdict::TooLarge
         } else {
             Verdict::Send

@@ -136,7 +136,7 @@ async fn message(
     name: &str,
     which: &Value,
 ) -> Result<Option<Stored>, PublishError> {
-    match link.ask::<Got>(&format!("STREAM.MSG.GET.{name}"), which).await? {
+    match link.look::<Got>(&format!("STREAM.MSG.GET.{name}"), which).await? {
         Ok(got) => Ok(Some(got.message.stored())),
         Err(Refusal::Api(error)) if error.err_code == NO_MESSAGE_FOUND => Ok(None),
         Err(refusal) => {

@@ -214,7 +214,7 @@ async fn ask_info(
     name: &str,
     request: &Value,
 ) -> Result<Option<Info>, PublishError> {
-    match link.ask(&format!("STREAM.INFO.{name}"), request).await? {
+    match link.look(&format!("STREAM.INFO.{name}"), request).await? {
         Ok(info) => Ok(Some(info)),
         Err(Refusal::Api(error)) if error.err_code == code::STREAM_NOT_FOUND => Ok(None),
         Err(refusal) => {
