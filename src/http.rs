@@ -95,8 +95,8 @@ fn answer(request: &Request<Incoming>, pages: &Pages) -> Page {
     }
     match request.uri().path() {
         "/metrics" => metrics(&pages.metrics),
-        "/healthz" => health(pages.board.stopped()),
-        "/readyz" => health(pages.board.not_ready(crate::clock::now())),
+        "/healthz" => health(&pages.board.stopped()),
+        "/readyz" => health(&pages.board.not_ready(crate::clock::now())),
         "/" => text(StatusCode::OK, pages.board.page()),
         _ => text(StatusCode::NOT_FOUND, "there are /metrics /healthz /readyz /\n".into()),
     }
@@ -110,7 +110,7 @@ fn metrics(metrics: &Metrics) -> Page {
 }
 
 /// `ok`, or one line per reason why not.
-fn health(reasons: Vec<String>) -> Page {
+fn health(reasons: &[String]) -> Page {
     if reasons.is_empty() {
         return text(StatusCode::OK, "ok\n".into());
     }

@@ -46,7 +46,7 @@ impl Lab {
 
     /// Lets the bridge create its slot on the empty tables, and stops it again.
     pub(crate) async fn make_slot(&mut self) {
-        let bridge = self.start_bridge("bench").await;
+        let bridge = self.start_bridge("bench");
         let ready =
             "SELECT 1 FROM pg_replication_slots WHERE slot_name = 'erpbridge_bench' AND active";
         self.wait_row(ready).await;
@@ -98,7 +98,7 @@ impl Lab {
     }
 
     /// Starts the bridge for one source.
-    pub(crate) async fn start_bridge(&self, source: &str) -> Process {
+    pub(crate) fn start_bridge(&self, source: &str) -> Process {
         let config = self.directory.write(&format!("{source}.yaml"), &self.config(source)).unwrap();
         let binary = PathBuf::from(env!("CARGO_BIN_EXE_erpbridge"));
         let log = self.directory.join(format!("{source}.log"));

@@ -50,13 +50,13 @@ async fn backlog(lab: &mut Lab, rows: u64) {
     report("pg_recvlogical to nothing", changes, drained, None);
 
     let before = lab.stored().await;
-    let bridge = lab.start_bridge("bench").await;
+    let bridge = lab.start_bridge("bench");
     let usage_before = Usage::of(bridge.id());
     let start = Instant::now();
     lab.wait_stored(before + changes).await;
     let elapsed = start.elapsed();
     let usage = Usage::of(bridge.id());
-    let cpu = usage.cpu - usage_before.cpu;
+    let cpu = usage.cpu.saturating_sub(usage_before.cpu);
     report("bridge, end to end", changes, elapsed, Some(cpu));
     lab.stop_bridge(bridge).await;
 
@@ -75,18 +75,18 @@ async fn backlog(lab: &mut Lab, rows: u64) {
 /// Latency at a steady rate, and what an idle bridge costs.
 async fn quiet(lab: &mut Lab, seconds: u64) {
     println!("\nlatency: 1000 transactions/s for {seconds} s");
-    let bridge = lab.start_bridge("bench").await;
+    let bridge = lab.start_bridge("bench");
     let mut latencies = latency::at_rate(lab, 1000, Duration::from_secs(seconds)).await;
     latencies.sort_unstable();
-    let at = |share: f64| {
-        let place = (latencies.len() as f64 * share) as usize;
-        latencies.get(place.min(latencies.len() - 1)).unwrap().as_secs_f64() * 1e3
+    let at = |percent: usize| {
+        let place = (latencies.len() - 1) * percent / 100;
+        latencies.get(place).unwrap().as_secs_f64() * 1e3
     };
-    println!("commit to stored  p50 {:.1} ms  p99 {:.1} ms (target 25)", at(0.5), at(0.99));
+    println!("commit to stored  p50 {:.1} ms  p99 {:.1} ms (target 25)", at(50), at(99));
 
     let before = Usage::of(bridge.id());
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let idle = Usage::of(bridge.id()).cpu - before.cpu;
+    let idle = Usage::of(bridge.id()).cpu.saturating_sub(before.cpu);
     let share = idle.as_secs_f64() / seconds as f64 * 100.0;
     println!("idle CPU                         {share:>6.2} % of a core (target 1)");
     lab.stop_bridge(bridge).await;
@@ -96,7 +96,7 @@ async fn quiet(lab: &mut Lab, seconds: u64) {
 async fn large(lab: &mut Lab, table_rows: u64, transaction_rows: u64) {
     println!("\nmemory: snapshot of {table_rows} rows, then one transaction of {transaction_rows}");
     lab.fill_table(table_rows).await;
-    let bridge = lab.start_bridge("large").await;
+    let bridge = lab.start_bridge("large");
     let start = Instant::now();
     lab.wait_stored_of("large", table_rows).await;
     report("snapshot", table_rows, start.elapsed(), Some(Usage::of(bridge.id()).cpu));

@@ -100,7 +100,7 @@ pub fn make_source(config: &SourceConfig, selection: Arc<dyn TableSelection>) ->
 }
 
 /// Runs the source once. `Ok` means it was asked to stop and did so in order.
-pub async fn run(shared: &Shared, source: &SourceConfig) -> Result<(), AttemptError> {
+pub(super) async fn run(shared: &Shared, source: &SourceConfig) -> Result<(), AttemptError> {
     let claim = claim(shared, source);
     // Dropping a claim half-way is safe: a claim message without a writer claims nothing else.
     let Some(claimed) = shared.stop.run_until_cancelled(claim).await else { return Ok(()) };

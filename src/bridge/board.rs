@@ -9,7 +9,7 @@ use erpbridge_connector::{Phase, SourceStatus, Timestamp};
 use crate::metrics::phase_label;
 
 /// A source unheard of for longer is not ready.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// One entry per source.
 #[derive(Debug, Default)]

@@ -75,13 +75,10 @@ async fn export(store: OffsetStore) -> Result<(), CommandError> {
 }
 
 async fn import(store: OffsetStore, from: Option<PathBuf>) -> Result<(), CommandError> {
-    let json = match from {
-        Some(path) => std::fs::read_to_string(path)?,
-        None => {
-            let mut text = String::new();
-            std::io::stdin().lock().read_to_string(&mut text)?;
-            text
-        }
+    let mut json = String::new();
+    match from {
+        Some(path) => std::fs::File::open(path)?.read_to_string(&mut json)?,
+        None => std::io::stdin().lock().read_to_string(&mut json)?,
     };
     let count = store.import(&json).await.map_err(|error| told(&error))?;
     writeln!(std::io::stdout().lock(), "{count} imported")?;
@@ -89,5 +86,5 @@ async fn import(store: OffsetStore, from: Option<PathBuf>) -> Result<(), Command
 }
 
 fn told(error: &StateError) -> CommandError {
-    CommandError::new(error, error.hint().as_deref())
+    CommandError::new(error, error.hint())
 }

@@ -68,7 +68,7 @@ async fn share(
 ) -> Result<Shared, CommandError> {
     let store = OffsetStore::open(&config.state)
         .await
-        .map_err(|error| CommandError::new(&error, error.hint().as_deref()))?;
+        .map_err(|error| CommandError::new(&error, error.hint()))?;
     let board = Board::new(config.sources.iter().map(|source| source.name.as_str()));
     for source in &config.sources {
         metrics.introduce(&source.name, &source.mapping.event_types());

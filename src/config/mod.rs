@@ -213,11 +213,15 @@ fn mapping(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Mapping> {
     let paths: Vec<_> = node.as_list_or_one().iter().filter_map(|node| reader.path(node)).collect();
     match Mapping::load(&paths) {
         Ok(mapping) => {
-            mapping.warnings().iter().for_each(|found| reader.findings.push(found.clone()));
+            for warning in mapping.warnings() {
+                reader.findings.push(warning.clone());
+            }
             Some(mapping)
         }
         Err(findings) => {
-            findings.into_iter().for_each(|finding| reader.findings.push(finding));
+            for finding in findings {
+                reader.findings.push(finding);
+            }
             None
         }
     }
@@ -313,7 +317,7 @@ events:
         let problems = problems(&broken).join("\n");
         for part in [
             "`Shop!` cannot name a source",
-            "nowhere.yaml",
+            "cannot be read",
             "quue_bytes",
             "`state` is missing",
             "`here`",
@@ -327,8 +331,8 @@ events:
         let both = GOOD.replace("nats: { ", "nats: { token: t, user: u, ");
         assert_eq!(problems(&both), ["there are two ways to log in"]);
         let second = GOOD.replace("nats: { ", "nats: { stream: { name: ERP }, ").replace(
-            "nats:",
-            "  - { name: two, postgres: { url: \"postgres://u@127.0.0.1/x\" }, mappings: mapping.yaml }\nnats:",
+            "\nnats:",
+            "\n  - { name: two, postgres: { url: \"postgres://u@h/x\" }, mappings: mapping.yaml }\nnats:",
         );
         assert_eq!(problems(&second), ["a stream is named, but there are several sources"]);
     }

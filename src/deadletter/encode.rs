@@ -24,6 +24,9 @@ pub const SEQUENCE: &str = "Erp-Sequence";
 /// Header with the ordinal of the change.
 pub const ORDINAL: &str = "Erp-Ordinal";
 
+/// Room for what the transport adds to the headers.
+const TRANSPORT_BYTES: usize = 128;
+
 /// A dead letter, ready to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
@@ -57,12 +60,15 @@ struct Body<'a> {
 }
 
 impl DeadLetter {
-    /// The message for this dead letter of `source`. The row goes only if the whole body then
+    /// The message for this dead letter of `source`. The row goes only if the whole message then
     /// stays within `max_bytes`.
     pub fn encode(&self, source: &str, max_bytes: usize) -> Encoded {
+        let headers = self.headers();
+        let lines = headers.iter().map(|(name, value)| name.len() + value.len() + 4);
+        let left = max_bytes.saturating_sub(lines.sum::<usize>() + TRANSPORT_BYTES);
         let whole = self.body(source, Some(&self.row));
-        let body = if whole.len() > max_bytes { self.body(source, None) } else { whole };
-        Encoded { subject: self.subject(source), headers: self.headers(), body }
+        let body = if whole.len() > left { self.body(source, None) } else { whole };
+        Encoded { subject: self.subject(source), headers, body }
     }
 
     fn subject(&self, source: &str) -> String {
@@ -161,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_row_that_does_not_fit_is_left_out_and_that_is_said() {
-        let encoded = letter().encode("erp1", 250);
+        let encoded = letter().encode("erp1", 500);
         let body: serde_json::Value = serde_json::from_slice(&encoded.body).unwrap();
         assert_eq!(body["row"], json!(null));
         assert_eq!(body["row_omitted"], json!(true));

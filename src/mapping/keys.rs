@@ -3,7 +3,7 @@
 
 /// Of a mapping file.
 pub(super) const FILE: &[&str] =
-    &["mapping", "read", "company", "plant", "tables", "codes", "events"];
+    &["mapping", "read", "company", "plant", "tables", "codes", "fields", "events"];
 /// Of `read`.
 pub(super) const READ: &[&str] = &["trim", "blank"];
 /// Of `company` and `plant`.

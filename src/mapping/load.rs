@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use erpbridge_connector::{Finding, Severity};
+use erpbridge_connector::Finding;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Mapping;
@@ -79,11 +79,21 @@ fn finish(compiled: Vec<Compiled>, findings: Findings) -> Result<Mapping, Vec<Fi
             unique.push(finding);
         }
     }
+    unique.sort_by_key(|finding| place_of(&finding.subject));
     if failed {
         return Err(unique);
     }
-    debug_assert!(unique.iter().all(|finding| finding.severity == Severity::Warning));
     Ok(Mapping { compiled: compiled.into(), warnings: unique })
+}
+
+/// File, line and column of a subject, so that findings come in reading order.
+fn place_of(subject: &str) -> (String, usize, usize) {
+    let mut parts = subject.rsplitn(3, ':');
+    let mut number = || parts.next().and_then(|part| part.parse().ok());
+    match (number(), number(), parts.next()) {
+        (Some(column), Some(line), Some(file)) => (file.to_owned(), line, column),
+        _ => (subject.to_owned(), 0, 0),
+    }
 }
 
 /// The files a path stands for: itself, or the mapping files of the directory, in order of name.

@@ -17,6 +17,8 @@ mod keys;
 mod load;
 mod net;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,10 +1,14 @@
 //! From row changes to events: skip what is stored already, fold, map, append.
 
+use std::sync::Arc;
+
 use erpbridge_connector::{ChangeBatch, Operation, RowChange};
 
 use super::fold::{Scratch, fold};
 use super::outbox::Outbox;
 use super::plans::{Misfit, Plans};
+use crate::canonical::EventBatch;
+use crate::mapping::Mapping;
 use crate::publish::OrderKey;
 
 /// How many row changes were seen, by operation.
@@ -74,6 +78,28 @@ impl Converter {
             }
         }
     }
+}
+
+/// Converts one batch into one batch of events, however many they are: the same way as
+/// [`Converter::convert`], for cases and previews.
+///
+/// # Errors
+/// If a table does not fit its mapping.
+pub fn convert_whole(
+    batch: &ChangeBatch,
+    mapping: Arc<Mapping>,
+    source: &str,
+) -> Result<EventBatch, Misfit> {
+    let plans = Plans::new(source, mapping).of(batch)?;
+    let mut scratch = Scratch::default();
+    let mut events = EventBatch::new();
+    for (index, transaction) in batch.transactions().iter().enumerate() {
+        let own = batch.changes().filter(|change| change.transaction_index() == index);
+        let last = own.clone().last().map_or(0, |change| change.ordinal());
+        fold(own, &plans, &mut scratch, |plan, net| plan.apply(&net, &mut events));
+        events.settle(transaction, last);
+    }
+    Ok(events)
 }
 
 impl Seen {

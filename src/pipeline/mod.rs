@@ -19,7 +19,7 @@ mod outbox;
 mod plans;
 mod settle;
 
-pub use convert::{Converter, Seen};
+pub use convert::{Converter, Seen, convert_whole};
 pub use deliver::{Pipeline, PipelineConfig, PipelineError, TruncatePolicy};
 pub use outbox::{Outbox, UNIT_MESSAGES, Unit};
 pub use plans::{Misfit, Plans};

@@ -13,7 +13,7 @@ use crate::canonical::EventBatch;
 /// Events per publish unit.
 pub const UNIT_MESSAGES: usize = 1000;
 /// Bytes per publish unit, unless one row change alone gives more.
-pub const UNIT_BYTES: usize = 8 << 20;
+const UNIT_BYTES: usize = 8 << 20;
 
 /// A publish unit: events, and what is known once they are stored.
 #[derive(Debug, Default)]
@@ -80,12 +80,9 @@ impl Outbox {
         ordinal: u64,
         write: impl FnOnce(&mut EventBatch),
     ) {
-        let before = self.open.events.len();
+        let change_start = self.open.events.len();
         write(&mut self.open.events);
-        let full = self.open.events.len() > UNIT_MESSAGES || self.open.events.bytes() > UNIT_BYTES;
-        if full && before > 0 {
-            self.cut(transaction, ordinal, before);
-        }
+        self.cut_if_full(transaction, ordinal, change_start);
     }
 
     /// Says that everything of the transaction up to `ordinal` has been appended.
@@ -103,9 +100,19 @@ impl Outbox {
         self.open.progress = Some(progress);
     }
 
-    fn cut(&mut self, transaction: &Transaction, ordinal: u64, change_start: usize) {
+    fn cut_if_full(&mut self, transaction: &Transaction, ordinal: u64, change_start: usize) {
+        let (messages, bytes) = (self.open.events.len(), self.open.events.bytes());
+        if change_start == 0 || (messages <= UNIT_MESSAGES && bytes <= UNIT_BYTES) {
+            return;
+        }
         let whole = self.transaction_start > 0;
         let at = if whole { self.transaction_start } else { change_start };
+        self.cut(transaction, ordinal, at, whole);
+        // The transaction's own part may be too large as well.
+        self.cut_if_full(transaction, ordinal, change_start - at);
+    }
+
+    fn cut(&mut self, transaction: &Transaction, ordinal: u64, at: usize, whole: bool) {
         let rest = self.open.events.split_off(at);
         if !whole {
             // The transaction is larger than a unit: this part of it ends before `ordinal`, and
@@ -181,7 +188,7 @@ mod tests {
     fn a_part_of_a_large_transaction_resumes_before_it() {
         let mut outbox = Outbox::new(Some(Position::new("start")));
         add(&mut outbox, 1, &[1]);
-        add(&mut outbox, 2, &[1; 2500]);
+        add(&mut outbox, 2, &vec![1; 2500]);
         let units = units(outbox);
         let last = |unit: &Unit| {
             let settled = unit.events.settled().last().unwrap();

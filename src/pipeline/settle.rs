@@ -25,7 +25,7 @@ use crate::state::{OffsetRecord, OffsetStore};
 /// second.
 const PERSIST_INTERVAL: Duration = Duration::from_millis(50);
 /// With nothing to do, how long to wait for something.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// A position that can be found again in NATS.
 #[derive(Clone, Debug, PartialEq, Eq)]

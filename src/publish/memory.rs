@@ -160,6 +160,7 @@ impl MemoryPublisher {
     }
 
     fn store(&self, session: &mut Session, batch: &FrozenBatch) -> Result<u64, PublishError> {
+        stamp::require_settled(batch)?;
         let mut inner = self.stream.lock();
         for letter in &batch.dead_letters {
             let encoded = letter.encode(&self.source, usize::MAX);

@@ -6,8 +6,11 @@
 //! message names the position after it. A batch may begin in the middle of a transaction and end
 //! in the middle of another, therefore the position before is remembered from batch to batch.
 
+use std::cmp;
+
 use erpbridge_connector::Position;
 
+use super::{PublishError, PublishErrorKind};
 use crate::canonical::{FrozenBatch, Message, Settled, header};
 
 /// A message with what it tells about the source.
@@ -95,13 +98,30 @@ fn close<'b>(part: &mut [Stamped<'b>], settled: &'b Settled) {
     }
 }
 
-/// Bytes a message adds to its own headers at most: batch id, numbers, position, epoch.
+/// Every event must belong to a transaction that is settled in its batch: without that its
+/// position is unknown.
+pub(super) fn require_settled(batch: &FrozenBatch) -> Result<(), PublishError> {
+    let settled = batch.settled().last().map_or(0, |settled| settled.messages_before);
+    if settled == batch.len() {
+        return Ok(());
+    }
+    let message = format!("cannot publish {} events of which {settled} are settled", batch.len());
+    Err(PublishError::new(PublishErrorKind::Setup, message))
+}
+
+/// The most bytes the stamps add to any message of the batch.
+pub(super) fn stamp_bytes(batch: &FrozenBatch) -> usize {
+    let positions = batch.settled().iter().map(|settled| settled.resume.as_str().len());
+    positions.fold(0, cmp::max) + STAMP_BYTES
+}
+
+/// Room for batch id, numbers, epoch and marks.
 const STAMP_BYTES: usize = 512;
 
-/// What a message weighs on the wire, headers included, never less than it does.
+/// What an event weighs, headers included, before it is stamped.
 pub(super) fn weight(message: &Message<'_>) -> usize {
     let headers: usize = message.headers().map(|(name, value)| name.len() + value.len() + 4).sum();
-    headers + message.payload().len() + STAMP_BYTES
+    headers + message.payload().len()
 }
 
 /// The full order key of a message, as its header has it.
@@ -164,6 +184,14 @@ mod tests {
         let plan = plan(&batch, Some(&before), |_| Verdict::Send);
         assert_eq!(positions(&plan), ["p6", "p6", "p6", "p7!"]);
         assert_eq!(plan.resume, Some(&Position::new("p8")));
+    }
+
+    #[test]
+    fn an_event_outside_every_transaction_is_not_dropped_silently() {
+        let mut batch = EventBatch::new();
+        batch.event(0);
+        assert!(require_settled(&batch.freeze()).is_err());
+        assert!(require_settled(&EventBatch::new().freeze()).is_ok());
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Tail {
 
     /// Up to which row change every event is stored. A change of which only some events are
     /// stored does not count: the source shall send it again, and the publisher leaves out what
-    /// is there ([`Self::inside`]).
+    /// is there.
     pub fn published(&self) -> Option<OrderKey> {
         let key = order_key(self.newest.as_deref()?)?;
         if !self.change_open {

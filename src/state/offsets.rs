@@ -43,7 +43,7 @@ pub enum StateError {
         directory: PathBuf,
     },
     /// Not even a fresh store could be opened.
-    #[error("opened the offsets in \"{}\"", directory.display())]
+    #[error("cannot open the offsets in \"{}\"", directory.display())]
     Open {
         /// The directory.
         directory: PathBuf,
@@ -52,7 +52,7 @@ pub enum StateError {
         cause: sled::Error,
     },
     /// A damaged store could not be renamed.
-    #[error("set aside the damaged offsets in \"{}\"", directory.display())]
+    #[error("cannot set aside the damaged offsets in \"{}\"", directory.display())]
     SetAside {
         /// The directory.
         directory: PathBuf,
@@ -70,16 +70,16 @@ pub enum StateError {
     #[error("the offset store failed earlier and is closed")]
     Closed,
     /// The store refused.
-    #[error("{action} the offsets")]
+    #[error("cannot {action} the offsets")]
     Store {
-        /// What was tried, in the past tense.
+        /// What was tried.
         action: &'static str,
         /// The error underneath.
         #[source]
         cause: sled::Error,
     },
     /// The text is not an export.
-    #[error("read the exported offsets: {message}")]
+    #[error("cannot read the exported offsets: {message}")]
     Import {
         /// What is wrong with it.
         message: String,
@@ -107,6 +107,7 @@ impl StateError {
 pub struct OffsetStore {
     jobs: SyncSender<Job>,
     ended: oneshot::Receiver<()>,
+    patience: Duration,
     set_aside: Option<PathBuf>,
 }
 
@@ -135,7 +136,7 @@ impl OffsetStore {
             Ok(Err(_)) => Err(StateError::Closed),
             Ok(Ok(opened)) => opened,
         }?;
-        Ok(Self { jobs, ended, set_aside })
+        Ok(Self { jobs, ended, patience: CALL_DEADLINE, set_aside })
     }
 
     /// Where a damaged store was put, if this one replaces one.
@@ -146,7 +147,7 @@ impl OffsetStore {
     /// What is remembered of a source: the newest record, or the one before if that is damaged.
     pub async fn load(&self, source: &str) -> Result<Option<OffsetRecord>, StateError> {
         let [newest, before] = keys(source);
-        self.call("loaded", move |db| {
+        self.call("load", move |db| {
             let newest = db.get(&newest)?;
             let before = db.get(&before)?;
             Ok(newest.iter().chain(&before).find_map(|bytes| value::decode(bytes)))
@@ -158,7 +159,7 @@ impl OffsetStore {
     pub async fn save(&self, record: &OffsetRecord) -> Result<(), StateError> {
         let [newest, before] = keys(&record.source);
         let bytes = value::encode(record);
-        self.call("saved", move |db| {
+        self.call("save", move |db| {
             let mut change = sled::Batch::default();
             if let Some(previous) = db.get(&newest)? {
                 change.insert(before.as_str(), previous);
@@ -172,7 +173,7 @@ impl OffsetStore {
 
     /// Every source's record, by name.
     pub async fn all(&self) -> Result<Vec<OffsetRecord>, StateError> {
-        self.call("listed", |db| {
+        self.call("list", |db| {
             let values = db.scan_prefix("off/").filter_map(|entry| match entry {
                 Ok((key, _)) if is_previous(&key) => None,
                 Ok((_, bytes)) => value::decode(&bytes).map(Ok),
@@ -186,7 +187,7 @@ impl OffsetStore {
     /// Forgets a source.
     pub async fn remove(&self, source: &str) -> Result<(), StateError> {
         let keys = keys(source);
-        self.call("removed", move |db| {
+        self.call("remove", move |db| {
             let mut change = sled::Batch::default();
             for key in &keys {
                 change.remove(key.as_str());
@@ -227,8 +228,8 @@ impl OffsetStore {
     pub async fn close(self) -> Result<(), StateError> {
         drop(self.jobs);
         // An error here is the sender dropped: the thread has ended, which is what is waited for.
-        let ended = timeout(CALL_DEADLINE, self.ended).await;
-        ended.map(drop).map_err(|_| StateError::Timeout { waited: CALL_DEADLINE })
+        let ended = timeout(self.patience, self.ended).await;
+        ended.map(drop).map_err(|_| StateError::Timeout { waited: self.patience })
     }
 
     async fn call<T: Send + 'static>(
@@ -242,8 +243,8 @@ impl OffsetStore {
             drop(answer_to.send(work(db)));
         });
         self.jobs.try_send(job).map_err(|_| StateError::Timeout { waited: Duration::ZERO })?;
-        match timeout(CALL_DEADLINE, answer).await {
-            Err(_) => Err(StateError::Timeout { waited: CALL_DEADLINE }),
+        match timeout(self.patience, answer).await {
+            Err(_) => Err(StateError::Timeout { waited: self.patience }),
             Ok(Err(_)) => Err(StateError::Closed),
             Ok(Ok(result)) => result.map_err(|cause| StateError::Store { action, cause }),
         }
@@ -406,7 +407,7 @@ mod tests {
         let store = OffsetStore::open(&directory).await.unwrap();
         store.save(&record("erp1", 1)).await.unwrap();
         store.save(&record("erp1", 2)).await.unwrap();
-        store.call("damaged", |db| db.insert("off/erp1", "rubbish")).await.unwrap();
+        store.call("damage", |db| db.insert("off/erp1", "rubbish")).await.unwrap();
         assert_eq!(store.load("erp1").await.unwrap(), Some(record("erp1", 1)));
     }
 
@@ -444,9 +445,29 @@ mod tests {
     async fn a_call_that_panics_closes_the_store_and_nothing_else() {
         let (_parent, directory) = directory();
         let store = OffsetStore::open(&directory).await.unwrap();
-        let panicked = store.call::<()>("tried", |_| panic!("as a damaged log would")).await;
+        let panicked = store.call::<()>("try", |_| panic!("as a damaged log would")).await;
         assert!(matches!(panicked, Err(StateError::Closed)));
         assert!(store.save(&record("erp1", 1)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_costs_a_caller_no_more_than_its_patience() {
+        let (_parent, directory) = directory();
+        let mut store = OffsetStore::open(&directory).await.unwrap();
+        store.patience = Duration::from_millis(20);
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let hung = store.call("hang", move |_| {
+            held.recv().unwrap_err();
+            Ok(())
+        });
+        assert!(matches!(hung.await, Err(StateError::Timeout { .. })));
+        for number in 0..100 {
+            let saved = store.save(&record("erp1", number)).await;
+            assert!(matches!(saved, Err(StateError::Timeout { .. })), "{number}");
+        }
+        drop(let_go);
+        store.patience = CALL_DEADLINE;
+        store.close().await.unwrap();
     }
 
     #[tokio::test]

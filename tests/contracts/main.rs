@@ -9,6 +9,7 @@
 #![expect(clippy::indexing_slicing, reason = "a missing JSON field is a failed test")]
 
 mod catalogue;
+mod configuration;
 mod dashboards;
 mod files;
 mod promql;

@@ -53,8 +53,7 @@ impl Company {
 
     /// Everybody has gone home: what was committed must be what was told.
     async fn conclude(&mut self) {
-        let (client, nats) =
-            (self.erp.client().await.unwrap(), self.nats.client().await.unwrap());
+        let (client, nats) = (self.erp.client().await.unwrap(), self.nats.client().await.unwrap());
         let drained = check::drain(&client, &nats, STREAM).await.unwrap();
         let outcome = check::conclude(&client, &nats, STREAM).await.unwrap();
         assert!(drained && outcome.is_clean(), "{outcome}\n{}", self.bridge.log());

@@ -237,7 +237,11 @@ async fn connections_cut_in_the_middle_lose_and_double_nothing() {
     let shop = Shop::open().await;
     let postgres = Proxy::start(&shop.postgres.address()).await.unwrap();
     let nats = Proxy::start(&shop.nats.address()).await.unwrap();
-    let url = format!("postgres://postgres:{}@{}/postgres", erpbridge_test_support::PASSWORD, postgres.address());
+    let url = format!(
+        "postgres://postgres:{}@{}/postgres",
+        erpbridge_test_support::PASSWORD,
+        postgres.address()
+    );
     let mut bridge = shop.launch(&shop.config_at(&url, &format!("nats://{}", nats.address())));
     bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
     for round in 0..6 {
@@ -270,7 +274,8 @@ async fn truncate_stops_the_source_behind_everything_before_it() {
     let log = gave_up(&mut bridge).await;
     says(&log, &["truncated", "public.item", "on_truncate: ignore"]);
     assert_eq!(shop.events().await.len(), 1);
-    let config = shop.config().replace("    keep_interval", "    on_truncate: ignore\n    keep_interval");
+    let config =
+        shop.config().replace("    keep_interval", "    on_truncate: ignore\n    keep_interval");
     bridge.configure(&config).unwrap();
     bridge.start_again().unwrap();
     bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();

@@ -10,7 +10,7 @@ use erpbridge_test_support::{
 };
 
 /// Long enough for a busy machine; reached only by a failing test.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 const SCHEMA: &str = "
     CREATE TABLE item (code text PRIMARY KEY, name text NOT NULL, weight numeric(12, 3));
@@ -123,7 +123,11 @@ impl Shop {
         .await;
         let events = match events {
             Ok(events) => events,
-            Err(failure) => panic!("{failure}: {} told, {} in the table", told(&self.events().await).len(), table.len()),
+            Err(failure) => panic!(
+                "{failure}: {} told, {} in the table",
+                told(&self.events().await).len(),
+                table.len()
+            ),
         };
         let mut ids: Vec<_> = events.iter().map(|event| event.header("ce-id").unwrap()).collect();
         ids.sort_unstable();

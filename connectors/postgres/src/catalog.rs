@@ -10,9 +10,10 @@ use std::sync::Arc;
 use erpbridge_connector::{
     Column, ColumnKind, ReplicaIdentity, SourceError, TableName, TableSchema, TableSelection,
 };
+use tokio_postgres::Row;
 
 use crate::config::PostgresConfig;
-use crate::session::{Session, connect, server_error};
+use crate::session::{Session, connect};
 use crate::values;
 
 /// A table whose changes the publication puts into the log.
@@ -65,12 +66,14 @@ pub(crate) struct Published {
 pub(crate) struct Description {
     pub(crate) columns: Vec<Described>,
     pub(crate) primary_key: Vec<String>,
+    /// The columns an old image names where the identity is a key.
+    pub(crate) identity_key: Vec<String>,
     pub(crate) identity: ReplicaIdentity,
     pub(crate) rows_estimate: Option<u64>,
     pub(crate) partitioned: bool,
 }
 
-/// One column.
+/// One column of a table, and whether it is computed from others.
 #[derive(Clone, Debug)]
 pub(crate) struct Described {
     pub(crate) column: Column,
@@ -176,18 +179,17 @@ ORDER BY n.nspname, c.relname";
 
 /// Everything in the database that has rows, system catalogs left out.
 pub(crate) async fn relations(session: &Session) -> Result<Vec<Relation>, SourceError> {
-    let rows = session.client().query(RELATIONS, &[]).await;
-    let rows = rows.map_err(|error| server_error(error, "list the tables"))?;
-    let relation = |row: &tokio_postgres::Row| {
-        Ok(Relation {
-            oid: row.try_get(0)?,
-            name: TableName::new(row.try_get::<_, String>(1)?, row.try_get::<_, String>(2)?),
-            kind: row.try_get(3)?,
-            unlogged: row.try_get(4)?,
-            partition: row.try_get(5)?,
+    session
+        .read("list the tables", RELATIONS, &[], |row| {
+            Ok(Relation {
+                oid: row.try_get(0)?,
+                name: TableName::new(row.try_get::<_, String>(1)?, row.try_get::<_, String>(2)?),
+                kind: row.try_get(3)?,
+                unlogged: row.try_get(4)?,
+                partition: row.try_get(5)?,
+            })
         })
-    };
-    rows.iter().map(relation).collect::<Result<_, _>>().map_err(unread)
+        .await
 }
 
 /// <https://www.postgresql.org/docs/current/view-pg-publication-tables.html>
@@ -209,18 +211,17 @@ pub(crate) async fn published(
     session: &Session,
     publication: &str,
 ) -> Result<Vec<Published>, SourceError> {
-    let rows = session.client().query(PUBLISHED, &[&publication]).await;
     let doing = format!("list the tables of publication `{publication}`");
-    let rows = rows.map_err(|error| server_error(error, &doing))?;
-    let line = |row: &tokio_postgres::Row| {
-        Ok(Published {
-            oid: row.try_get(0)?,
-            name: TableName::new(row.try_get::<_, String>(1)?, row.try_get::<_, String>(2)?),
-            columns: row.try_get(3)?,
-            row_filter: row.try_get(4)?,
+    session
+        .read(&doing, PUBLISHED, &[&publication], |row| {
+            Ok(Published {
+                oid: row.try_get(0)?,
+                name: TableName::new(row.try_get::<_, String>(1)?, row.try_get::<_, String>(2)?),
+                columns: row.try_get(3)?,
+                row_filter: row.try_get(4)?,
+            })
         })
-    };
-    rows.iter().map(line).collect::<Result<_, _>>().map_err(unread)
+        .await
 }
 
 /// Describes tables by their ids; a table that is gone is left out.
@@ -232,41 +233,43 @@ pub(crate) async fn describe(
     let columns = columns(session, oids).await?;
     let type_oids: Vec<u32> = columns.iter().map(|column| column.type_oid).collect();
     let types = base_types(session, &type_oids).await?;
-    for column in columns {
-        let kind = types.get(&column.type_oid).and_then(|base| base.kind);
-        if let Some(table) = described.get_mut(&column.table) {
-            table.columns.push(Described {
-                column: Column {
-                    name: column.name,
-                    kind: kind.unwrap_or(ColumnKind::Other),
-                    type_name: column.type_name,
-                    missing_in_log: false,
-                },
-                generated: column.generated,
-            });
+    for ColumnRow { table, type_oid, described: mut column } in columns {
+        if let Some(kind) = types.get(&type_oid).and_then(|base| base.kind) {
+            column.column.kind = kind;
+        }
+        if let Some(table) = described.get_mut(&table) {
+            table.columns.push(column);
         }
     }
     Ok(described)
 }
 
-/// Key, identity and size. Where a partitioned table is published under its own name, its
-/// partitions still log by *their* identity, so the weakest of them counts. The same for sizes:
+/// Key, identity and size. A deferrable primary key identifies nothing: it may be violated for a
+/// while, so the server does not take it. Where a partitioned table is published under its own
+/// name, its partitions still log by *their* identity, so the weakest of them counts:
 /// <https://www.postgresql.org/docs/current/sql-altertable.html> (`REPLICA IDENTITY`).
 const SUMMARIES: &str = "
+WITH key AS (
+  SELECT i.indrelid, i.indisprimary, i.indisreplident,
+         array_agg(a.attname::text ORDER BY k.place) AS names
+  FROM pg_index i
+  CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+  WHERE i.indrelid = ANY ($1) AND k.place <= i.indnkeyatts
+  GROUP BY i.indexrelid
+)
 SELECT t.oid, t.relkind = 'p',
-       ARRAY(SELECT a.attname::text
-             FROM pg_index i
-             CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
-             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-             WHERE i.indrelid = t.oid AND i.indisprimary AND k.place <= i.indnkeyatts
-             ORDER BY k.place),
+       (SELECT names FROM key WHERE indrelid = t.oid AND indisprimary),
+       (SELECT names FROM key WHERE indrelid = t.oid
+        AND CASE t.relreplident WHEN 'i' THEN indisreplident ELSE indisprimary END),
        leaves.identity, leaves.rows
 FROM pg_class t
 CROSS JOIN LATERAL (
   SELECT min(CASE c.relreplident
              WHEN 'f' THEN 2
              WHEN 'd' THEN EXISTS (SELECT FROM pg_index i
-                                   WHERE i.indrelid = c.oid AND i.indisprimary)::int
+                                   WHERE i.indrelid = c.oid AND i.indisprimary
+                                     AND i.indimmediate)::int
              WHEN 'i' THEN EXISTS (SELECT FROM pg_index i
                                    WHERE i.indrelid = c.oid AND i.indisreplident)::int
              ELSE 0 END) AS identity,
@@ -283,27 +286,28 @@ async fn summaries(
     session: &Session,
     oids: &[u32],
 ) -> Result<HashMap<u32, Description>, SourceError> {
-    let rows = session.client().query(SUMMARIES, &[&oids]).await;
-    let rows = rows.map_err(|error| server_error(error, "describe the tables"))?;
-    let summary = |row: &tokio_postgres::Row| {
-        let partitioned = row.try_get(1)?;
-        let primary_key: Vec<String> = row.try_get(2)?;
-        // A partitioned table without partitions logs nothing; it stands as its key stands.
-        let identity =
-            row.try_get::<_, Option<i32>>(3)?.unwrap_or(i32::from(!primary_key.is_empty()));
-        let rows: Option<i64> = row.try_get(4)?;
-        Ok((
-            row.try_get(0)?,
-            Description {
-                columns: Vec::new(),
-                primary_key,
-                identity: replica_identity(identity),
-                rows_estimate: rows.and_then(|rows| u64::try_from(rows).ok()),
-                partitioned,
-            },
-        ))
-    };
-    rows.iter().map(summary).collect::<Result<_, _>>().map_err(unread)
+    session
+        .read("describe the tables", SUMMARIES, &[&oids], |row| {
+            let partitioned = row.try_get(1)?;
+            let primary_key: Vec<String> = row.try_get::<_, Option<_>>(2)?.unwrap_or_default();
+            let identity_key = row.try_get::<_, Option<_>>(3)?.unwrap_or_default();
+            // A partitioned table without partitions logs nothing; it stands as its key stands.
+            let identity =
+                row.try_get::<_, Option<i32>>(4)?.unwrap_or(i32::from(!primary_key.is_empty()));
+            let rows: Option<i64> = row.try_get(5)?;
+            Ok((
+                row.try_get(0)?,
+                Description {
+                    columns: Vec::new(),
+                    primary_key,
+                    identity_key,
+                    identity: replica_identity(identity),
+                    rows_estimate: rows.and_then(|rows| u64::try_from(rows).ok()),
+                    partitioned,
+                },
+            ))
+        })
+        .await
 }
 
 fn replica_identity(rank: i32) -> ReplicaIdentity {
@@ -316,10 +320,8 @@ fn replica_identity(rank: i32) -> ReplicaIdentity {
 
 struct ColumnRow {
     table: u32,
-    name: String,
     type_oid: u32,
-    type_name: String,
-    generated: bool,
+    described: Described,
 }
 
 /// <https://www.postgresql.org/docs/current/catalog-pg-attribute.html>
@@ -330,18 +332,18 @@ WHERE attrelid = ANY ($1) AND attnum > 0 AND NOT attisdropped
 ORDER BY attrelid, attnum";
 
 async fn columns(session: &Session, oids: &[u32]) -> Result<Vec<ColumnRow>, SourceError> {
-    let rows = session.client().query(COLUMNS, &[&oids]).await;
-    let rows = rows.map_err(|error| server_error(error, "list the columns"))?;
-    let column = |row: &tokio_postgres::Row| {
-        Ok(ColumnRow {
-            table: row.try_get(0)?,
-            name: row.try_get(1)?,
-            type_oid: row.try_get(2)?,
-            type_name: row.try_get(3)?,
-            generated: row.try_get(4)?,
+    session
+        .read("list the columns", COLUMNS, &[&oids], |row| {
+            let column = Column {
+                name: row.try_get(1)?,
+                kind: ColumnKind::Other,
+                type_name: row.try_get(3)?,
+                missing_in_log: false,
+            };
+            let described = Described { column, generated: row.try_get(4)? };
+            Ok(ColumnRow { table: row.try_get(0)?, type_oid: row.try_get(2)?, described })
         })
-    };
-    rows.iter().map(column).collect::<Result<_, _>>().map_err(unread)
+        .await
 }
 
 /// <https://www.postgresql.org/docs/current/catalog-pg-index.html>
@@ -359,10 +361,8 @@ ORDER BY k.place";
 ///
 /// The log cannot be asked: under `REPLICA IDENTITY FULL` it flags every column as key.
 pub async fn primary_key(session: &Session, oid: u32) -> Result<Vec<String>, SourceError> {
-    let rows = session.client().query(PRIMARY_KEY, &[&oid]).await;
     let doing = format!("read the primary key of table {oid}");
-    let rows = rows.map_err(|error| server_error(error, &doing))?;
-    rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(unread)
+    session.read(&doing, PRIMARY_KEY, &[&oid], |row| row.try_get(0)).await
 }
 
 /// <https://www.postgresql.org/docs/current/catalog-pg-type.html>
@@ -386,17 +386,10 @@ pub async fn base_types(
     session: &Session,
     oids: &[u32],
 ) -> Result<HashMap<u32, BaseType>, SourceError> {
-    let rows = session.client().query(BASE_TYPES, &[&oids]).await;
-    let rows = rows.map_err(|error| server_error(error, "look up the types"))?;
-    let base_type = |row: &tokio_postgres::Row| {
+    let base_type = |row: &Row| {
         let text = row.try_get::<_, bool>(3)?.then_some(ColumnKind::Text);
         let kind = values::kind(row.try_get(1)?).or(text);
         Ok((row.try_get(0)?, BaseType { kind, type_name: row.try_get(2)? }))
     };
-    rows.iter().map(base_type).collect::<Result<_, _>>().map_err(unread)
-}
-
-/// A column of a catalog that is not of the type every version documents.
-pub(crate) fn unread(error: tokio_postgres::Error) -> SourceError {
-    server_error(error, "read the catalog")
+    session.read("look up the types", BASE_TYPES, &[&oids], base_type).await
 }

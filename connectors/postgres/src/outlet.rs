@@ -81,8 +81,8 @@ fn add(
 
 fn canonical<'r>((cell, column): (Option<Cow<'r, str>>, &Column)) -> Option<Cow<'r, str>> {
     cell.map(|text| match text {
-        Cow::Borrowed(text) => values::canonical(column.kind, text),
-        Cow::Owned(text) => Cow::Owned(values::canonical(column.kind, &text).into_owned()),
+        Cow::Borrowed(text) => Cow::Borrowed(values::canonical(column.kind, text)),
+        Cow::Owned(text) => Cow::Owned(values::canonical(column.kind, &text).to_owned()),
     })
 }
 

@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::DbError;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Connection, NoTls, Row, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::{self, CertificateError};
 use tracing::Instrument;
@@ -23,9 +24,12 @@ use crate::sqlstate::kind_of_sqlstate;
 use crate::tls;
 
 /// A dead peer is noticed after idle + retries × interval: two minutes.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 4;
+
+/// How long a goodbye may take.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// What to do about text that is not UTF-8.
 pub(crate) const ENCODING_HINT: &str = "the database holds bytes that its encoding does not vouch \
@@ -50,12 +54,29 @@ impl Session {
         self.version
     }
 
-    /// Says goodbye to the server and waits until the last byte is out.
+    /// Runs one query and reads its rows. `doing` says for errors what is asked and of what.
+    pub(crate) async fn read<T, C>(
+        &self,
+        doing: &str,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+        row: impl FnMut(&Row) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<C, SourceError>
+    where
+        C: FromIterator<T>,
+    {
+        let rows = self.client().query(sql, parameters).await;
+        let rows = rows.map_err(|error| server_error(error, doing))?;
+        let read = rows.iter().map(row).collect::<Result<_, _>>();
+        read.map_err(|error| server_error(error, doing))
+    }
+
+    /// Says goodbye to the server and waits, but not for ever, until the last byte is out.
     pub async fn close(mut self) {
         drop(self.client.take());
-        // The driver ends by itself once its client is gone; that it was aborted or panicked
-        // changes nothing any more.
-        drop((&mut self.driver).await);
+        // The driver ends by itself once its client is gone. How it ended changes nothing any
+        // more, and if it does not end, it is aborted with the session.
+        drop(tokio::time::timeout(CLOSE_DEADLINE, &mut self.driver).await);
     }
 }
 
@@ -189,6 +210,9 @@ fn connect_hint(config: &PostgresConfig, error: &tokio_postgres::Error) -> Optio
             "add a line for role \"{}\" and this machine's address to the server's pg_hba.conf",
             config.user
         ),
+        "42704" if message.contains("idle_session_timeout") => {
+            "this server is older than version 14, which the connector needs".to_owned()
+        }
         "3D000" => format!("there is no database \"{}\" on this server", config.database),
         "42501" => format!(
             "run: GRANT CONNECT ON DATABASE {} TO {}",

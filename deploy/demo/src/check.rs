@@ -16,7 +16,7 @@ use crate::erp::TABLES;
 use crate::expect::expected_events;
 
 /// How long the bridge may take to catch up once nobody works any more.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(60);
+const DRAIN_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The last change of a run: harmless, and its event can be told from all others.
 const MARKER: &str = "UPDATE legacy.spma SET sult = sult % 90 + 1, sutk = sutk + 1 \

@@ -16,7 +16,7 @@ const SOURCE: &str = "legacy";
 /// The stream the bridge makes for it.
 const STREAM: &str = "ERP_LEGACY";
 /// The bridge has a snapshot of some thousand rows to take before it is ready.
-const READY_DEADLINE: Duration = Duration::from_secs(60);
+const READY_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Everything that runs. Dropped in this order: the bridge before what it talks to.
 #[derive(Debug)]

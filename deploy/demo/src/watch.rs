@@ -13,7 +13,7 @@ use tokio::time::interval;
 use crate::event_line::EventLine;
 use crate::screen::Screen;
 
-const STREAM_DEADLINE: Duration = Duration::from_secs(60);
+const STREAM_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Begins to follow the stream, from its first message.
 pub async fn follow(client: &async_nats::Client, stream: &str) -> Result<Ordered> {

@@ -43,7 +43,7 @@ async fn several_people_work_at_once_and_stop_when_told() {
     let pace = Pace { people: 4, rate: 400, seed: 1 };
     let simulation = Simulation::start(&erp, pace).await.unwrap();
     let client = erp.client().await.unwrap();
-    wait_until("an order is closed", Duration::from_secs(60), async || {
+    wait_until("an order is closed", Duration::from_mins(1), async || {
         let sql = "SELECT count(*) FROM legacy.pohd WHERE hdst = 'C'";
         client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0
     })

@@ -104,7 +104,8 @@ fn compare_data(
 fn equals(text: &str, quoted: bool, found: &Json) -> bool {
     match found {
         Json::String(found) => found == text,
-        Json::Number(_) | Json::Bool(_) => !quoted && found.to_string() == text,
+        Json::Number(number) => !quoted && number.to_string() == text,
+        Json::Bool(truth) => !quoted && text == if *truth { "true" } else { "false" },
         Json::Null | Json::Array(_) | Json::Object(_) => false,
     }
 }

@@ -42,23 +42,35 @@ impl CaseResult {
     }
 }
 
-/// The cases files among some paths; of a directory, all in it.
+/// How deep directories are searched for cases.
+const MAX_DEPTH: usize = 8;
+
+/// The cases files among some paths; of a directory, all in it and below it.
 pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Finding>> {
     let mut files = Vec::new();
     for path in paths {
-        if !path.is_dir() {
+        if path.is_dir() {
+            collect(path, 0, &mut files)?;
+        } else {
             files.push(path.clone());
-            continue;
         }
-        let entries = fs::read_dir(path).map_err(|error| vec![unreadable(path, &error)])?;
-        let mut found: Vec<PathBuf> = entries
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| is_cases_file(path))
-            .collect();
-        found.sort();
-        files.append(&mut found);
     }
     Ok(files)
+}
+
+fn collect(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Vec<Finding>> {
+    let entries = fs::read_dir(directory).map_err(|error| vec![unreadable(directory, &error)])?;
+    let mut entries: Vec<PathBuf> =
+        entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() && depth < MAX_DEPTH {
+            collect(&entry, depth + 1, files)?;
+        } else if is_cases_file(&entry) {
+            files.push(entry);
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file of a mapping directory holds cases.

@@ -36,13 +36,10 @@ impl Change {
     fn add(&self, ordinal: u64, builder: &mut BatchBuilder) {
         let mut images = builder.change(&self.table, self.operation, ordinal);
         match self.operation {
-            Operation::Read | Operation::Insert => {
-                images.after(self.after());
-            }
             Operation::Update if self.carries_before() => {
                 images.before(self.before()).after(self.after());
             }
-            Operation::Update => {
+            Operation::Read | Operation::Insert | Operation::Update => {
                 images.after(self.after());
             }
             Operation::Delete => {

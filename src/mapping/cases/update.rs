@@ -21,10 +21,12 @@ pub(super) fn rewrite(text: &str, played: &[(&Case, FrozenBatch)]) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let mut edits: Vec<(Range<usize>, Vec<String>)> = Vec::new();
     for (case, batch) in played {
-        let letters = letters(case, batch);
-        let events = events(case, batch);
-        edits.push((range(&lines, case, case.expect_at.as_ref()), events));
+        if !batch.is_empty() || case.expect_at.is_some() {
+            let events = events(case, batch);
+            edits.push((range(&lines, case, case.expect_at.as_ref()), events));
+        }
         if !batch.dead_letters.is_empty() || case.letters_at.is_some() {
+            let letters = letters(case, batch);
             edits.push((range(&lines, case, case.letters_at.as_ref()), letters));
         }
     }
@@ -39,16 +41,12 @@ pub(super) fn rewrite(text: &str, played: &[(&Case, FrozenBatch)]) -> String {
 
 /// The lines a key's entry takes, or the place after the case where it is to be added.
 fn range(lines: &[String], case: &Case, key: Option<&Place>) -> Range<usize> {
-    match key {
-        Some(place) => {
-            let start = place.line.saturating_sub(1);
-            start..end_of(lines, start, place.column, true)
-        }
-        None => {
-            let end = end_of(lines, case.place.line.saturating_sub(1), case.place.column, false);
-            end..end
-        }
+    if let Some(place) = key {
+        let start = place.line.saturating_sub(1);
+        return start..end_of(lines, start, place.column, true);
     }
+    let end = end_of(lines, case.place.line.saturating_sub(1), case.place.column, false);
+    end..end
 }
 
 /// The line after the last one that belongs to what begins on line `start` in `column`. A list
@@ -61,10 +59,7 @@ fn end_of(lines: &[String], start: usize, column: usize, key: bool) -> usize {
             continue;
         }
         let indent = line.chars().count() - content.chars().count() + 1;
-        let inside = match key {
-            true => indent > column || (indent == column && content.starts_with("- ")),
-            false => indent >= column,
-        };
+        let inside = indent > column || (indent == column && (!key || content.starts_with("- ")));
         if !inside {
             break;
         }

@@ -152,4 +152,15 @@ mod tests {
             assert_eq!(date(text, format, &mut String::new()), None, "{text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_day_or_none(text in "[0-9]{1,9}([-./][0-9]{1,3}){0,2}|.*") {
+            for (_, format) in DateFormat::NAMES {
+                if let Some(day) = date(&text, format, &mut String::new()) {
+                    proptest::prop_assert!(parse_iso(day).is_some(), "{} gave {}", text, day);
+                }
+            }
+        }
+    }
 }

@@ -161,4 +161,29 @@ mod tests {
         assert_eq!(implied("1.5", 4, &mut String::new()), None);
         assert_eq!(implied("15", 0, &mut String::new()), Some("15"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_gives_a_canonical_decimal_or_none(text in "[-+]?[0-9]{0,5}[.]?[0-9]{0,5}(e[-+]?[0-9]{1,3})?|.*") {
+            let mut scratch = String::new();
+            for result in [
+                decimal(&text, &mut scratch).map(str::to_owned),
+                float(&text, 3, &mut scratch).map(str::to_owned),
+                implied(&text, 4, &mut scratch).map(str::to_owned),
+            ] {
+                let Some(result) = result else { continue };
+                let digits = result.strip_prefix('-').unwrap_or(&result);
+                let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+                let plain = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
+                proptest::prop_assert!(plain(whole) && plain(fraction), "{} gave {}", text, result);
+            }
+        }
+
+        #[test]
+        fn a_float_is_never_further_off_than_half_a_place(number in -1e9_f64..1e9_f64) {
+            let rounded = float(&number.to_string(), 3, &mut String::new()).map(str::parse::<f64>);
+            let off = (rounded.unwrap().unwrap() - number).abs();
+            proptest::prop_assert!(off <= 0.000_500_1, "{} is {} off", number, off);
+        }
+    }
 }

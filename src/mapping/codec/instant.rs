@@ -89,4 +89,13 @@ mod tests {
         assert_eq!(Zone::parse("Europe/Berlin"), None);
         assert_eq!(Zone::parse("+2"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_instant_or_none(text in "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?([+]00)?|.*") {
+            if let Some(found) = read(&text, "+14:00") {
+                proptest::prop_assert!(found.ends_with('Z') && found.len() >= 20, "{}", found);
+            }
+        }
+    }
 }

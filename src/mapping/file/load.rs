@@ -8,10 +8,10 @@ use super::codes::CodeTable;
 use super::field::{CodeTables, Codec, Shape};
 use super::names::{ColumnName, one_of};
 use super::reading::ReadingRules;
-use super::rule::{Rule, Step};
+use super::rule::{Rule, Shared, Step};
 use super::scope::Scope;
 use super::table::{Deleted, Table};
-use crate::document::{Entry, Fields, Findings, Node};
+use crate::document::{Content, Entry, Fields, Findings, Node};
 use crate::mapping::keys;
 
 /// One mapping: all files of one name.
@@ -39,19 +39,21 @@ pub(in crate::mapping) fn compile(
 ) -> Option<Compiled> {
     let files: Vec<Fields<'_>> =
         nodes.iter().filter_map(|node| node.fields(keys::FILE, findings)).collect();
-    let codes = codes(&files, findings);
+    let sets = shared(&files, "fields", findings);
+    let sets = sets.into_iter().map(|entry| (entry.key.as_str(), entry)).collect();
+    let shared = Shared { codes: codes(&files, findings), fields: sets };
     let tables = tables(&files, findings);
-    let rules: Vec<Rule> = lists(&files, "events", findings)
-        .into_iter()
-        .filter_map(|node| Rule::parse(node, &codes, findings))
-        .collect();
+    let events = lists(&files, "events", findings);
+    let rules: Vec<Rule> =
+        events.iter().filter_map(|node| Rule::parse(node, &shared, findings)).collect();
     for table in tables.values() {
         check_table(table, &rules, findings);
     }
     for rule in &rules {
         check_table_of(rule, &tables, findings);
     }
-    warn_unused(&codes, &rules, findings);
+    warn_unused_codes(&shared.codes, &rules, findings);
+    warn_unused_sets(&shared, &events, findings);
     let read = once(&files, "read", findings);
     let plant = once(&files, "plant", findings);
     let company = once(&files, "company", findings);
@@ -162,13 +164,28 @@ fn check_table_of(rule: &Rule, tables: &BTreeMap<String, Table>, findings: &mut 
     }
 }
 
-fn warn_unused(codes: &CodeTables, rules: &[Rule], findings: &mut Findings) {
+fn warn_unused_codes(codes: &CodeTables, rules: &[Rule], findings: &mut Findings) {
     let used: HashSet<&str> = rules.iter().flat_map(Rule::code_tables).collect();
     let mut unused: Vec<_> = codes.values().filter(|table| !used.contains(&*table.name)).collect();
     unused.sort_by_key(|table| table.place.line);
     for table in unused {
         let problem = format!("no event uses the code table `{}`", table.name);
         findings.warning(&table.place, problem, "remove it, or use it with `code:`");
+    }
+}
+
+fn warn_unused_sets(shared: &Shared<'_>, events: &[&Node], findings: &mut Findings) {
+    let used = |name: &str| {
+        events.iter().any(|event| match &event.content {
+            Content::Map(entries) => entries
+                .iter()
+                .any(|entry| entry.key == "fields" && entry.value.text() == Some(name)),
+            _ => false,
+        })
+    };
+    for (name, entry) in shared.fields.iter().filter(|(name, _)| !used(name)) {
+        let problem = format!("no event uses the set of fields `{name}`");
+        findings.warning(&entry.place, problem, format!("remove it, or write `fields: {name}`"));
     }
 }
 

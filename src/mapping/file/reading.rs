@@ -95,10 +95,10 @@ impl Reading {
         let Value::Text(text) = value else { return value };
         let text = match self.trim {
             Trim::None => text,
-            Trim::End => text.trim_end(),
-            Trim::Both => text.trim(),
+            Trim::End => text.trim_ascii_end(),
+            Trim::Both => text.trim_ascii(),
         };
-        let blank = self.blank_is_null && text.trim_start().is_empty();
+        let blank = self.blank_is_null && text.trim_ascii_start().is_empty();
         if blank || self.sentinels.iter().any(|sentinel| **sentinel == *text) {
             return Value::Null;
         }

@@ -1,5 +1,6 @@
 //! Rules: which change of a row makes which event.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::codes::CodeTable;
@@ -8,7 +9,7 @@ use super::field::{CodeTables, Field, Part, check_targets, code_table, one_state
 use super::filter::Filter;
 use super::names::{ColumnName, one_of, word};
 use crate::canonical::{EventDef, FieldKind, catalog};
-use crate::document::{Fields, Findings, Node, Place};
+use crate::document::{Content, Entry, Fields, Findings, Node, Place};
 use crate::mapping::keys;
 
 /// What became of a row, after its table's filter had its say.
@@ -95,8 +96,21 @@ pub(in crate::mapping) struct Rule {
     pub place: Place,
 }
 
+/// What all rules of a mapping can name.
+pub(super) struct Shared<'n> {
+    /// Code tables.
+    pub(super) codes: CodeTables,
+    /// Sets of fields.
+    pub(super) fields: HashMap<&'n str, &'n Entry>,
+}
+
 impl Rule {
-    pub(super) fn parse(node: &Node, codes: &CodeTables, findings: &mut Findings) -> Option<Self> {
+    pub(super) fn parse<'n>(
+        node: &'n Node,
+        shared: &Shared<'n>,
+        findings: &mut Findings,
+    ) -> Option<Self> {
+        let codes = &shared.codes;
         let fields = node.fields(keys::RULE, findings)?;
         let event = fields.required("emit", findings).and_then(|node| emit(node, findings));
         let on = fields.required("on", findings).and_then(|node| node.as_text(findings));
@@ -113,6 +127,7 @@ impl Rule {
             Part::parse(kind, contract::Form::Any, node, codes, findings)
         };
         let filter = fields.get("where").map(|node| Filter::parse(node, findings));
+        let written = fields.get("fields").and_then(|node| field_set(node, shared, findings));
         let rule = Self {
             id: rule_id(&fields, event, &on, findings),
             event,
@@ -125,23 +140,22 @@ impl Rule {
             number: part("number", &FieldKind::Text, findings),
             effective: part("effective", &FieldKind::DateOrInstant, findings),
             codes: columns("codes", findings).unwrap_or_default(),
-            fields: canonical_fields(event, &fields, codes, findings),
+            fields: written.map_or(Vec::new(), |node| parse_fields(event, node, codes, findings)),
             place: node.place.clone(),
         };
-        rule.check_required(&fields, findings);
+        rule.check_required(written, findings);
         Some(rule)
     }
 
     /// The schema's required fields must come from somewhere.
-    fn check_required(&self, fields: &Fields<'_>, findings: &mut Findings) {
+    fn check_required(&self, written: Option<&Node>, findings: &mut Findings) {
         if !self.when.tells_state() {
             return;
         }
-        let written = fields.get("fields").and_then(|node| match &node.content {
-            crate::document::Content::Map(entries) => Some(entries.as_slice()),
-            _ => None,
-        });
-        let written = written.unwrap_or_default();
+        let written = match written.map(|node| &node.content) {
+            Some(Content::Map(entries)) => entries.as_slice(),
+            _ => &[],
+        };
         let missing = self
             .event
             .fields
@@ -306,13 +320,24 @@ fn states(
     read.collect()
 }
 
-fn canonical_fields(
+/// The fields as they are written here, or the set of that name.
+fn field_set<'n>(node: &'n Node, shared: &Shared<'n>, findings: &mut Findings) -> Option<&'n Node> {
+    let Some(name) = node.text() else { return Some(node) };
+    let set = shared.fields.get(name).map(|entry| &entry.value);
+    if set.is_none() {
+        let known: Vec<&str> = shared.fields.keys().copied().collect();
+        let problem = format!("there is no set of fields `{name}`");
+        findings.error(&node.place, problem, one_of(&known, name));
+    }
+    set
+}
+
+fn parse_fields(
     event: &EventDef,
-    fields: &Fields<'_>,
+    node: &Node,
     codes: &CodeTables,
     findings: &mut Findings,
 ) -> Vec<Field<ColumnName>> {
-    let Some(node) = fields.get("fields") else { return Vec::new() };
     let known: Vec<&str> = event.fields.iter().map(|def| def.name.as_str()).collect();
     let Some(fields) = node.fields(&known, findings) else { return Vec::new() };
     let known = fields.entries().iter().filter_map(|entry| {

@@ -4,7 +4,7 @@ use erpbridge_connector::Value;
 use serde_json::{Map, Value as Json, json};
 
 use super::{RulePlan, View, operation_name};
-use crate::canonical::EventTemplate;
+use crate::canonical::{EventTemplate, REKEYED};
 use crate::deadletter::{DeadLetter, Reason};
 use crate::mapping::net::{NetChange, NetImage};
 
@@ -38,8 +38,13 @@ impl Failure {
             Some(rule) => format!("rule `{}` on `{}`: {}", rule.id, view.table, self.detail),
             None => format!("filter of `{}`: {}", view.table, self.detail),
         };
+        let mut id = template.id(change.transaction, change.ordinal);
+        if change.index >= REKEYED {
+            // As in the ids of events: a changed key gives the old row's half and the new one's.
+            id.push_str(":rekeyed");
+        }
         DeadLetter {
-            id: template.id(change.transaction, change.ordinal),
+            id,
             table: view.table.to_string(),
             rule: rule.map(|rule| rule.id.to_string()),
             reason: self.reason,

@@ -72,7 +72,7 @@ struct Work<'w> {
     effective: String,
     changed: Vec<&'w str>,
     codes: Vec<(&'w str, Option<&'w str>)>,
-    /// Events made of the change so far.
+    /// Index of the next event made of the change.
     index: u32,
     /// The column whose unknown code is already reported: several rules watch one status column.
     reported: Option<usize>,
@@ -95,7 +95,7 @@ impl TablePlan {
 
     /// Appends the events and dead letters of a net change. Their ordinal is the change's.
     pub fn apply(&self, change: &NetChange<'_>, out: &mut EventBatch) {
-        let mut work = Work::default();
+        let mut work = Work { index: change.index, ..Work::default() };
         for view in &self.views {
             view.apply(change, &mut work, out);
         }

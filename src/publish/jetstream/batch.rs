@@ -5,18 +5,17 @@
 //! expectation under its lock when it commits. So there is one question in flight per source, and
 //! one answer to it: stored directly behind what was there, or not stored.
 
-use async_nats::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use super::connect::Link;
-use super::outgoing::{self, ONE, Shared};
+use super::outgoing::{Lines, Shared};
 use super::refusal::{PubAck, Refusal, expect};
 use crate::publish::PublishError;
 use crate::publish::stamp::Stamped;
 
-const ID: HeaderName = HeaderName::from_static("Nats-Batch-Id");
-const SEQUENCE: HeaderName = HeaderName::from_static("Nats-Batch-Sequence");
-const COMMIT: HeaderName = HeaderName::from_static("Nats-Batch-Commit");
+const ID: &str = "Nats-Batch-Id";
+const SEQUENCE: &str = "Nats-Batch-Sequence";
+const COMMIT: &str = "Nats-Batch-Commit";
 
 /// Stores `messages` behind `last`. `id` names the batch; nobody else uses it.
 ///
@@ -25,7 +24,7 @@ const COMMIT: HeaderName = HeaderName::from_static("Nats-Batch-Commit");
 pub(super) async fn publish(
     link: &mut Link,
     messages: &[Stamped<'_>],
-    shared: &Shared,
+    shared: Shared,
     last: u64,
     id: &str,
 ) -> Result<Result<PubAck, Refusal>, PublishError> {
@@ -36,35 +35,34 @@ pub(super) async fn publish(
     if others.is_empty() {
         return one(link, commit, shared, last, deadline).await;
     }
-    let id: HeaderValue = id.into();
     for (number, stamped) in (1_usize..).zip(others) {
-        let mut headers = outgoing::headers(stamped, shared)?;
-        headers.insert(ID, id.clone());
-        headers.insert(SEQUENCE, HeaderValue::from(number));
+        let mut lines = Lines::of(stamped, shared)?;
+        lines.add(ID, id);
+        lines.add(SEQUENCE, number);
         if number == 1 {
-            headers.insert(expect::LAST_SEQUENCE, HeaderValue::from(last));
+            lines.add(expect::LAST_SEQUENCE, last);
         }
         let message = stamped.message;
-        link.send(message.subject(), headers, message.payload(), deadline).await?;
+        link.send(message.subject(), lines.into_map()?, message.payload(), deadline).await?;
     }
-    let mut headers = outgoing::headers(commit, shared)?;
-    headers.insert(ID, id);
-    headers.insert(SEQUENCE, HeaderValue::from(messages.len()));
-    headers.insert(COMMIT, ONE);
+    let mut lines = Lines::of(commit, shared)?;
+    lines.add(ID, id);
+    lines.add(SEQUENCE, messages.len());
+    lines.add(COMMIT, 1);
     let message = commit.message;
-    link.publish(message.subject(), headers, message.payload(), deadline).await
+    link.publish(message.subject(), lines.into_map()?, message.payload(), deadline).await
 }
 
 /// Stores one message behind `last`.
 pub(super) async fn one(
     link: &mut Link,
     stamped: &Stamped<'_>,
-    shared: &Shared,
+    shared: Shared,
     last: u64,
     deadline: Instant,
 ) -> Result<Result<PubAck, Refusal>, PublishError> {
-    let mut headers = outgoing::headers(stamped, shared)?;
-    headers.insert(expect::LAST_SEQUENCE, HeaderValue::from(last));
+    let mut lines = Lines::of(stamped, shared)?;
+    lines.add(expect::LAST_SEQUENCE, last);
     let message = stamped.message;
-    link.publish(message.subject(), headers, message.payload(), deadline).await
+    link.publish(message.subject(), lines.into_map()?, message.payload(), deadline).await
 }

@@ -1,8 +1,10 @@
 //! Everything about NATS that would keep a source from running, found without changing anything.
 
-use async_nats::{HeaderMap, HeaderName, HeaderValue};
+use std::collections::BTreeMap;
+
+use async_nats::HeaderMap;
 use bytes::Bytes;
-use erpbridge_connector::{Finding, Severity};
+use erpbridge_connector::Finding;
 
 use super::JetStreamPublisher;
 use super::config::NatsConfig;
@@ -21,9 +23,16 @@ pub async fn check(config: &NatsConfig, sources: &[String]) -> Vec<Finding> {
         Err(error) => return vec![finding("nats.servers", &error)],
     };
     let mut findings = server(&link);
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+    if !has_jetstream(config).await {
+        findings.push(Finding::error(
+            format!("NATS server {}", link.server().version),
+            "JetStream is not enabled",
+            "start the server with `--jetstream` and a storage directory, and enable JetStream \
+             for the account of this user",
+        ));
         return findings;
     }
+    findings.extend(shared_streams(config, sources));
     let mut single = false;
     findings.extend(streams(&mut link, config, Wanted::bucket(config), &mut single).await);
     for source in sources {
@@ -53,17 +62,43 @@ async fn one_source(config: &NatsConfig, source: &str, single: &mut bool) -> Vec
     findings
 }
 
+/// Asked of the cluster, not of the one server: that may pass requests on. Only a plain no
+/// counts; what this user may not ask is found with the streams.
+async fn has_jetstream(config: &NatsConfig) -> bool {
+    let Ok(mut link) = Link::open(config, "check").await else { return true };
+    match link.look::<serde_json::Value>("INFO", &serde_json::json!({})).await {
+        Ok(Err(Refusal::NoResponders)) => false,
+        Ok(Err(Refusal::Api(error))) => {
+            !matches!(error.err_code, code::NOT_ENABLED | code::NOT_ENABLED_FOR_ACCOUNT)
+        }
+        _ => true,
+    }
+}
+
+/// Two sources in one stream would take it from each other for ever.
+fn shared_streams(config: &NatsConfig, sources: &[String]) -> Vec<Finding> {
+    let mut owners: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for source in sources {
+        for name in [config.stream_name(source), config.dead_letter_name(source)] {
+            owners.entry(name).or_default().push(source);
+        }
+    }
+    let shared = owners.into_iter().filter(|(_, sources)| sources.len() > 1);
+    let told = shared.map(|(name, sources)| {
+        Finding::error(
+            format!("stream {name}"),
+            format!("several sources would write to it: {}", sources.join(", ")),
+            "give each source a stream of its own: leave `nats.stream.name` out, or set it per \
+             source",
+        )
+    });
+    told.collect()
+}
+
 fn server(link: &Link) -> Vec<Finding> {
     let server = link.server();
     let mut findings = Vec::new();
     let version = format!("NATS server {}", server.version);
-    if !server.jetstream {
-        findings.push(Finding::error(
-            version.clone(),
-            "JetStream is not enabled",
-            "start the server with `--jetstream` and a storage directory",
-        ));
-    }
     if !link.is_at_least(2, 10) {
         findings.push(Finding::warning(
             version,
@@ -135,13 +170,12 @@ fn existing(link: &Link, name: &str, fit: &Fit, unfit: &[String]) -> Vec<Finding
 async fn may_publish(link: &mut Link, source: &str) -> Result<(), PublishError> {
     let subject = stream::control_subject(source);
     let mut headers = HeaderMap::new();
-    headers.insert(expect::STREAM, HeaderValue::from("erpbridge-check"));
-    headers.insert(HeaderName::from_static("Erp-Check"), "1");
+    headers.insert(expect::STREAM, "erpbridge-check");
     let deadline = link.deadline();
     match link.publish(&subject, headers, Bytes::new(), deadline).await? {
         Err(Refusal::NoResponders) | Ok(_) => Ok(()),
         Err(Refusal::Api(error)) if error.err_code == code::STREAM_NOT_MATCH => Ok(()),
-        Err(refusal) => Err(refusal.into_error(format!("asked to publish to \"{subject}\""))),
+        Err(refusal) => Err(refusal.into_error(format!("cannot publish to \"{subject}\""))),
     }
 }
 

@@ -82,7 +82,7 @@ impl Claim<'_> {
     }
 
     fn what(&self) -> String {
-        format!("claimed the stream \"{}\"", self.stream)
+        format!("cannot claim the stream \"{}\"", self.stream)
     }
 
     fn step_down_if_replaced(&self, end: &End) -> Result<(), PublishError> {

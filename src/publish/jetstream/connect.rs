@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::{Credentials, NatsConfig};
 use super::refusal::{PubAck, Refusal, answer};
@@ -26,6 +26,8 @@ use crate::publish::{PublishError, PublishErrorKind};
 
 /// How long to wait for one server to accept the connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long to wait for an answer that changes nothing.
+const LOOK_DEADLINE: Duration = Duration::from_secs(2);
 /// Answers wait here; there is one at a time.
 const ANSWERS: usize = 64;
 
@@ -60,11 +62,10 @@ impl Link {
     pub(super) async fn open(config: &NatsConfig, source: &str) -> Result<Self, PublishError> {
         let (health_to, health) = watch::channel(Health::default());
         let options = options(config, source).await?.event_callback(listen(health_to));
-        let client =
-            options.connect(&config.servers).await.map_err(|error| refused(config, error))?;
+        let client = connect(config, options).await?;
         let inbox = client.new_inbox();
         let answers = client.subscribe(format!("{inbox}.*")).await.map_err(|error| {
-            PublishError::new(PublishErrorKind::Connection, "opened the inbox for answers")
+            PublishError::new(PublishErrorKind::Connection, "cannot open the inbox for answers")
                 .with_cause(error)
         })?;
         Ok(Self { client, answers, inbox, asked: 0, health, patience: config.publish_timeout })
@@ -102,7 +103,7 @@ impl Link {
         // Dropped at the deadline: whether the message went out is unknown, as with any error.
         match timeout_at(deadline, sent).await {
             Ok(sent) => sent.map_err(|error| unsent(subject, error)),
-            Err(_) => Err(self.unanswered("sent to", subject)),
+            Err(_) => Err(self.unanswered("cannot send to", subject)),
         }
     }
 
@@ -118,15 +119,35 @@ impl Link {
         Ok(answer(&message))
     }
 
+    /// Asks JetStream's API for something that changes nothing. It is waited for only shortly: a
+    /// question lost while a leader is elected is better asked again.
+    pub(super) async fn look<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        subject: &str,
+        request: &impl Serialize,
+    ) -> Result<Result<T, Refusal>, PublishError> {
+        let deadline = Instant::now() + std::cmp::min(self.patience, LOOK_DEADLINE);
+        self.request(subject, request, deadline).await
+    }
+
     /// Asks JetStream's API.
     pub(super) async fn ask<T: for<'de> Deserialize<'de>>(
         &mut self,
         subject: &str,
         request: &impl Serialize,
     ) -> Result<Result<T, Refusal>, PublishError> {
+        let deadline = self.deadline();
+        self.request(subject, request, deadline).await
+    }
+
+    async fn request<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        subject: &str,
+        request: &impl Serialize,
+        deadline: Instant,
+    ) -> Result<Result<T, Refusal>, PublishError> {
         let payload = serde_json::to_vec(request).expect("a request is text and numbers");
         let subject = format!("$JS.API.{subject}");
-        let deadline = self.deadline();
         let message = self.exchange(&subject, HeaderMap::new(), payload.into(), deadline).await?;
         Ok(answer(&message))
     }
@@ -151,7 +172,7 @@ impl Link {
         };
         match timeout_at(deadline, sent).await {
             Ok(sent) => sent.map_err(|error| unsent(subject, error))?,
-            Err(_) => return Err(self.unanswered("sent to", subject)),
+            Err(_) => return Err(self.unanswered("cannot send to", subject)),
         }
         let mut health = self.health.clone();
         let answers = &mut self.answers;
@@ -173,7 +194,7 @@ impl Link {
         };
         match timeout_at(deadline, answer).await {
             Ok(Some(message)) => Ok(message),
-            Ok(None) | Err(_) => Err(self.unanswered("waited for the answer on", subject)),
+            Ok(None) | Err(_) => Err(self.unanswered("no answer on", subject)),
         }
     }
 
@@ -192,9 +213,18 @@ impl Link {
             ),
             Health::Well => PublishError::new(
                 PublishErrorKind::Connection,
-                format!("{tried} \"{subject}\": nothing within {} s", self.patience.as_secs_f32()),
+                format!("{tried} \"{subject}\" in time"),
             ),
         }
+    }
+}
+
+async fn connect(config: &NatsConfig, options: ConnectOptions) -> Result<Client, PublishError> {
+    // Each server is waited for by itself; this bounds resolving their names as well.
+    let tries = u32::try_from(config.servers.len()).unwrap_or(u32::MAX).saturating_add(1);
+    match timeout(CONNECT_DEADLINE.saturating_mul(tries), options.connect(&config.servers)).await {
+        Ok(connected) => connected.map_err(|error| refused(config, error)),
+        Err(_) => Err(refused(config, ConnectErrorKind::TimedOut.into())),
     }
 }
 
@@ -204,7 +234,7 @@ fn unsent(subject: &str, error: async_nats::PublishError) -> PublishError {
         Kind::Send => PublishErrorKind::Connection,
         Kind::MaxPayloadExceeded | Kind::InvalidSubject => PublishErrorKind::Setup,
     };
-    PublishError::new(kind, format!("sent to \"{subject}\"")).with_cause(error)
+    PublishError::new(kind, format!("cannot send to \"{subject}\"")).with_cause(error)
 }
 
 /// Turns the client's events into health. The first bad news stays.
@@ -280,7 +310,7 @@ async fn log_in(config: &NatsConfig) -> Result<ConnectOptions, PublishError> {
 fn unreadable(what: &str, path: &std::path::Path, error: std::io::Error) -> PublishError {
     PublishError::new(
         PublishErrorKind::Denied,
-        format!("read the {what} in \"{}\"", path.display()),
+        format!("cannot read the {what} in \"{}\"", path.display()),
     )
     .with_hint("check that the file is there and readable for the bridge's user")
     .with_cause(error)
@@ -288,8 +318,8 @@ fn unreadable(what: &str, path: &std::path::Path, error: std::io::Error) -> Publ
 
 /// Why the server did not let us in.
 fn refused(config: &NatsConfig, error: ConnectError) -> PublishError {
-    // Addresses may carry a password; the error chain of the client does not.
-    let tried = format!("connected to {} NATS server(s)", config.servers.len());
+    let servers: Vec<_> = config.servers.iter().map(|server| without_login(server)).collect();
+    let tried = format!("cannot connect to \"{}\"", servers.join("\", \""));
     let (kind, hint) = match error.kind() {
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => (
             PublishErrorKind::Denied,
@@ -309,5 +339,23 @@ fn refused(config: &NatsConfig, error: ConnectError) -> PublishError {
     match hint {
         Some(hint) => refused.with_hint(hint),
         None => refused,
+    }
+}
+
+/// An address as it may be shown: without the user and password it may carry.
+fn without_login(server: &str) -> String {
+    let (scheme, rest) = server.split_once("://").unwrap_or(("nats", server));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        assert_eq!(without_login("tls://user:pass@host:4222"), "tls://host:4222");
+        assert_eq!(without_login("host:4222"), "nats://host:4222");
     }
 }

@@ -13,9 +13,6 @@ use crate::canonical::{Message, Settled, header};
 use crate::deadletter::{DeadLetter, Reason};
 use crate::publish::{PublishError, PublishErrorKind, stamp};
 
-/// Room for the headers of a dead letter.
-const HEADER_BYTES: usize = 2048;
-
 /// Stores one dead letter of `source`. `max_message` is the largest message the server accepts.
 pub(super) async fn store(
     link: &mut Link,
@@ -23,7 +20,7 @@ pub(super) async fn store(
     letter: &DeadLetter,
     max_message: usize,
 ) -> Result<(), PublishError> {
-    let encoded = letter.encode(source, max_message.saturating_sub(HEADER_BYTES));
+    let encoded = letter.encode(source, max_message);
     let mut headers = HeaderMap::new();
     for (name, value) in &encoded.headers {
         headers.insert(HeaderName::from_static(name), value.as_str());
@@ -34,7 +31,7 @@ pub(super) async fn store(
         Ok(_) => Ok(()),
         Err(Refusal::Api(error)) if error.is_wrong_sequence() => Ok(()),
         Err(refusal) => {
-            Err(refusal.into_error(format!("stored the dead letter \"{}\"", letter.id)))
+            Err(refusal.into_error(format!("cannot store the dead letter \"{}\"", letter.id)))
         }
     }
 }
@@ -47,7 +44,10 @@ pub(super) fn too_large(
     max_message: usize,
 ) -> Result<DeadLetter, PublishError> {
     let id = message.header(header::ID).ok_or_else(|| {
-        PublishError::new(PublishErrorKind::Setup, "read the id of an event: it has none")
+        PublishError::new(
+            PublishErrorKind::Setup,
+            "cannot park an event that is too large: it has no id",
+        )
     })?;
     Ok(DeadLetter {
         id: id.to_owned(),

@@ -15,7 +15,7 @@
 //!   it is stored directly behind the one before, or not at all, for ever: no window in time, no
 //!   memory of the server is relied on.
 //! - The claim expects it too. Once it is stored, nothing that was in flight before can be.
-//! - The stream's last message names the position; [`stamp`](super::stamp) says why it is safe.
+//! - The stream's last message names the position; `publish::stamp` says why it is safe.
 //!
 //! `Nats-Expected-Last-Msg-Id` is never sent: since 2.14 a single failing check of it can stop a
 //! replicated stream for good.
@@ -35,7 +35,6 @@ mod stream;
 
 use std::cmp;
 
-use async_nats::HeaderValue;
 use erpbridge_connector::{Position, Sequence};
 use tokio::time::Instant;
 
@@ -128,7 +127,7 @@ impl JetStreamPublisher {
         self.session = Some(Session {
             link,
             copy,
-            shared: Shared { epoch: HeaderValue::from(standing.epoch), with_ids: true },
+            shared: Shared { epoch: standing.epoch, with_ids: true },
             atomic: fit.atomic,
             max_message: fit.max_message.map_or(max_payload, |own| cmp::min(own, max_payload)),
             last: standing.stream_sequence,
@@ -165,7 +164,8 @@ impl JetStreamPublisher {
     /// is dropped half way leaves none, and the next one asks for a claim.
     fn take_session(&mut self) -> Result<Session, PublishError> {
         self.session.take().ok_or_else(|| {
-            let message = format!("published for \"{}\": the stream is not claimed", self.source);
+            let message =
+                format!("cannot publish for \"{}\": the stream is not claimed", self.source);
             PublishError::new(PublishErrorKind::Conflict, message)
         })
     }
@@ -205,11 +205,16 @@ impl Session {
         batch: &FrozenBatch,
     ) -> Result<Published, PublishError> {
         if batch.len() > MAX_BATCH {
-            let message = format!("a batch of {} messages; {MAX_BATCH} is the most", batch.len());
+            let message = format!(
+                "cannot store {} events in one batch: {MAX_BATCH} is the most",
+                batch.len()
+            );
             return Err(PublishError::new(PublishErrorKind::Setup, message));
         }
+        stamp::require_settled(batch)?;
         let before = self.position.clone();
-        let plan = stamp::plan(batch, before.as_ref(), |message| self.judge(message));
+        let room = self.max_message.saturating_sub(stamp::stamp_bytes(batch));
+        let plan = stamp::plan(batch, before.as_ref(), |message| self.judge(message, room));
         self.store_dead_letters(source, batch, &plan).await?;
         if !plan.messages.is_empty() {
             self.last = self.store_events(&plan).await?;
@@ -219,12 +224,12 @@ impl Session {
         Ok(Published { stream_sequence: self.last, too_large: plan.too_large.len() })
     }
 
-    fn judge(&self, message: &Message<'_>) -> Verdict {
+    fn judge(&self, message: &Message<'_>, room: usize) -> Verdict {
         // Full keys sort as bytes in source order.
         let stored = self.inside.as_deref().is_some_and(|end| stamp::sequence(message) <= end);
         if stored {
             Verdict::Stored
-        } else if stamp::weight(message) > self.max_message {
+        } else if stamp::weight(message) > room {
             Verdict::TooLarge
         } else {
             Verdict::Send
@@ -249,7 +254,7 @@ impl Session {
 
     /// Stores the events and returns the stream's new last sequence.
     async fn store_events(&mut self, plan: &Plan<'_>) -> Result<u64, PublishError> {
-        let (link, shared, messages) = (&mut self.link, &self.shared, &plan.messages);
+        let (link, shared, messages) = (&mut self.link, self.shared, &plan.messages);
         let answer = if self.atomic {
             self.batches += 1;
             let id = format!("{}-{}", link.name(), self.batches);
@@ -259,7 +264,8 @@ impl Session {
         };
         self.mistaken_for_repeat = is_repeat(&answer);
         let count = u64::try_from(messages.len()).unwrap_or(u64::MAX);
-        let ack = answer.map_err(|refusal| refusal.into_error(format!("stored {count} events")))?;
+        let ack =
+            answer.map_err(|refusal| refusal.into_error(format!("cannot store {count} events")))?;
         stored_behind(&ack, self.last, count)
     }
 }
@@ -275,7 +281,7 @@ fn is_repeat(answer: &Result<PubAck, Refusal>) -> bool {
 /// The answer must say what was expected: `count` messages directly behind `last`.
 fn stored_behind(ack: &PubAck, last: u64, count: u64) -> Result<u64, PublishError> {
     if ack.duplicate {
-        let message = format!("stored {count} events: the server took them for repeats");
+        let message = format!("cannot store {count} events: the server takes them for repeats");
         return Err(PublishError::new(PublishErrorKind::Conflict, message));
     }
     let whole = ack.count.is_none_or(|stored| stored == count);
@@ -284,7 +290,7 @@ fn stored_behind(ack: &PubAck, last: u64, count: u64) -> Result<u64, PublishErro
     }
     Err(PublishError::new(
         PublishErrorKind::Contradiction,
-        format!("stored {count} events behind {last}, and the server answered {}", ack.seq),
+        format!("stored {count} events behind {last}, but the server answered {}", ack.seq),
     )
     .with_hint("check that the stream is neither mirrored nor written by other tools"))
 }

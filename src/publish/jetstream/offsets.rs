@@ -67,7 +67,8 @@ impl Copy {
         headers.insert(expect::LAST_SUBJECT_SEQUENCE, HeaderValue::from(self.revision));
         let deadline = link.deadline();
         let answer = link.publish(&self.subject, headers, payload.into(), deadline).await?;
-        let tried = || format!("kept the offset in \"{}\" of \"{}\"", self.subject, self.stream);
+        let tried =
+            || format!("cannot keep the offset in \"{}\" of \"{}\"", self.subject, self.stream);
         let ack = answer.map_err(|refusal| refusal.into_error(tried()))?;
         self.revision = ack.seq;
         Ok(())

@@ -43,6 +43,7 @@ impl End {
 pub(super) struct Stored {
     /// Its stream sequence.
     pub(super) sequence: u64,
+    subject: String,
     headers: Vec<(String, String)>,
     /// Its payload.
     pub(super) payload: Vec<u8>,
@@ -55,8 +56,12 @@ impl Stored {
         headers.find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    fn tail(&self) -> Option<Tail> {
-        Tail::read(self.sequence, |name| self.header(name))
+    /// What it tells of `source`, if a bridge wrote it for that source.
+    fn tail(&self, source: &str) -> Option<Tail> {
+        let events = stream::event_subjects(source);
+        let event = self.subject.starts_with(events.trim_end_matches('>'));
+        let ours = event || self.subject == stream::control_subject(source);
+        ours.then(|| Tail::read(self.sequence, |name| self.header(name)))?
     }
 }
 
@@ -76,14 +81,14 @@ pub(super) async fn end(link: &mut Link, name: &str, source: &str) -> Result<End
     if last.is_none() {
         last = last_left(link, name).await?;
     }
-    if let Some(tail) = last.as_ref().and_then(Stored::tail) {
+    if let Some(tail) = last.as_ref().and_then(|last| last.tail(source)) {
         return Ok(End { last_sequence, tail: Some(tail) });
     }
     let event = last_on(link, name, &stream::event_subjects(source)).await?;
     let claim = last_on(link, name, &stream::control_subject(source)).await?;
     let newest = event.into_iter().chain(claim).max_by_key(|stored| stored.sequence);
     let tail = match newest {
-        Some(stored) => Some(stored.tail().ok_or_else(|| foreign(name, stored.sequence))?),
+        Some(stored) => Some(stored.tail(source).ok_or_else(|| foreign(name, stored.sequence))?),
         None => None,
     };
     Ok(End { last_sequence, tail })
@@ -131,10 +136,12 @@ async fn message(
     name: &str,
     which: &Value,
 ) -> Result<Option<Stored>, PublishError> {
-    match link.ask::<Got>(&format!("STREAM.MSG.GET.{name}"), which).await? {
+    match link.look::<Got>(&format!("STREAM.MSG.GET.{name}"), which).await? {
         Ok(got) => Ok(Some(got.message.stored())),
         Err(Refusal::Api(error)) if error.err_code == NO_MESSAGE_FOUND => Ok(None),
-        Err(refusal) => Err(refusal.into_error(format!("read a message of the stream \"{name}\""))),
+        Err(refusal) => {
+            Err(refusal.into_error(format!("cannot read a message of the stream \"{name}\"")))
+        }
     }
 }
 
@@ -145,6 +152,7 @@ struct Got {
 
 #[derive(Deserialize)]
 struct Raw {
+    subject: String,
     seq: u64,
     #[serde(default)]
     hdrs: String,
@@ -157,6 +165,7 @@ impl Raw {
         let bytes = |text: &str| STANDARD.decode(text).unwrap_or_default();
         Stored {
             sequence: self.seq,
+            subject: self.subject.clone(),
             headers: headers(&bytes(&self.hdrs)),
             payload: bytes(&self.data),
         }
@@ -177,6 +186,7 @@ mod tests {
     #[test]
     fn a_stored_message_is_read_with_its_headers() {
         let raw = Raw {
+            subject: "erp.erp1.a".to_owned(),
             seq: 7,
             hdrs: STANDARD.encode("NATS/1.0\r\nErp-Epoch: 3\r\nErp-Position: 0/1:2\r\n\r\n"),
             data: STANDARD.encode("{}"),
@@ -184,14 +194,16 @@ mod tests {
         let stored = raw.stored();
         assert_eq!(stored.header("Erp-Position"), Some("0/1:2"));
         assert_eq!(stored.payload, b"{}");
-        let tail = stored.tail().unwrap();
+        let tail = stored.tail("erp1").unwrap();
         assert_eq!((tail.stream_sequence, tail.epoch), (7, 3));
+        assert_eq!(stored.tail("erp"), None, "another source's");
     }
 
     #[test]
     fn a_message_without_headers_is_nobodys() {
-        let raw = Raw { seq: 7, hdrs: String::new(), data: "not base64".to_owned() };
-        assert_eq!(raw.stored(), Stored { sequence: 7, ..Stored::default() });
-        assert_eq!(raw.stored().tail(), None);
+        let subject = "erpbridge.erp1.control".to_owned();
+        let raw = Raw { subject, seq: 7, hdrs: String::new(), data: "not base64".to_owned() };
+        assert_eq!(raw.stored().payload, b"");
+        assert_eq!(raw.stored().tail("erp1"), None);
     }
 }

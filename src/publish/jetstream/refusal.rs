@@ -1,6 +1,6 @@
 //! What the server's answers and errors mean.
 
-use async_nats::{HeaderName, StatusCode};
+use async_nats::StatusCode;
 use serde::Deserialize;
 
 use crate::publish::{PublishError, PublishErrorKind};
@@ -103,7 +103,7 @@ impl ApiError {
         }
     }
 
-    /// The error of a publisher: `tried` is what was tried on which object.
+    /// The error of a publisher: `tried` says what cannot be done to which object.
     pub(super) fn into_error(self, tried: impl Into<String>) -> PublishError {
         let error = PublishError::new(self.kind(), tried);
         let error = match self.hint() {
@@ -149,7 +149,7 @@ pub(super) fn answer<T: for<'de> Deserialize<'de>>(
 }
 
 impl Refusal {
-    /// The error of a publisher: `tried` is what was tried on which object.
+    /// The error of a publisher: `tried` says what cannot be done to which object.
     pub(super) fn into_error(self, tried: impl Into<String>) -> PublishError {
         match self {
             Self::Api(error) => error.into_error(tried),
@@ -166,13 +166,9 @@ impl Refusal {
 
 /// Headers with which a publisher states what it expects.
 pub(super) mod expect {
-    use super::HeaderName;
-
-    pub(in super::super) const LAST_SEQUENCE: HeaderName =
-        HeaderName::from_static("Nats-Expected-Last-Sequence");
-    pub(in super::super) const LAST_SUBJECT_SEQUENCE: HeaderName =
-        HeaderName::from_static("Nats-Expected-Last-Subject-Sequence");
-    pub(in super::super) const STREAM: HeaderName = HeaderName::from_static("Nats-Expected-Stream");
+    pub(in super::super) const LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
+    pub(in super::super) const LAST_SUBJECT_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
+    pub(in super::super) const STREAM: &str = "Nats-Expected-Stream";
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::publish::stamp::Stamped;
 pub(super) async fn publish(
     link: &mut Link,
     messages: &[Stamped<'_>],
-    shared: &Shared,
+    shared: Shared,
     last: u64,
 ) -> Result<Result<PubAck, Refusal>, PublishError> {
     let mut ack = PubAck { seq: last, duplicate: false, count: None };

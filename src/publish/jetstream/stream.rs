@@ -214,10 +214,12 @@ async fn ask_info(
     name: &str,
     request: &Value,
 ) -> Result<Option<Info>, PublishError> {
-    match link.ask(&format!("STREAM.INFO.{name}"), request).await? {
+    match link.look(&format!("STREAM.INFO.{name}"), request).await? {
         Ok(info) => Ok(Some(info)),
         Err(Refusal::Api(error)) if error.err_code == code::STREAM_NOT_FOUND => Ok(None),
-        Err(refusal) => Err(unavailable(link, refusal, format!("read the stream \"{name}\""))),
+        Err(refusal) => {
+            Err(unavailable(link, refusal, format!("cannot read the stream \"{name}\"")))
+        }
     }
 }
 
@@ -290,9 +292,11 @@ async fn create(link: &mut Link, wanted: &Wanted) -> Result<Value, PublishError>
         // Somebody else was faster; theirs is checked like any other.
         Err(Refusal::Api(error)) if error.err_code == code::STREAM_NAME_EXISTS => {
             let there = info(link, name).await?.map(|info| info.config);
-            there.ok_or_else(|| error.into_error(format!("created the stream \"{name}\"")))
+            there.ok_or_else(|| error.into_error(format!("cannot create the stream \"{name}\"")))
         }
-        Err(refusal) => Err(unavailable(link, refusal, format!("created the stream \"{name}\""))),
+        Err(refusal) => {
+            Err(unavailable(link, refusal, format!("cannot create the stream \"{name}\"")))
+        }
     }
 }
 
@@ -329,7 +333,7 @@ async fn update(link: &mut Link, wanted: &Wanted, have: Value) -> Result<Value, 
 fn cannot_add(name: &str, missing: &[String], refusal: Refusal) -> PublishError {
     let missing = missing.join(", ");
     refusal
-        .into_error(format!("added the subjects {missing} to the stream \"{name}\""))
+        .into_error(format!("cannot add the subjects {missing} to the stream \"{name}\""))
         .with_hint(format!("add {missing} with `nats stream edit {name}`, or let the bridge do it"))
 }
 
@@ -341,7 +345,7 @@ pub(super) async fn may_create(link: &mut Link, name: &str) -> Result<(), Publis
     match answer {
         Err(Refusal::Api(ApiError { err_code: code::STREAM_MISMATCH, .. })) | Ok(_) => Ok(()),
         Err(refusal) => {
-            Err(unavailable(link, refusal, format!("asked to create the stream \"{name}\"")))
+            Err(unavailable(link, refusal, format!("cannot create the stream \"{name}\"")))
         }
     }
 }
@@ -389,7 +393,7 @@ mod tests {
     fn a_stream_drops_its_oldest_only_if_a_limit_is_configured() {
         let mut config = NatsConfig::default();
         assert_eq!(Wanted::events(&config, "erp1").create["discard"], json!("new"));
-        config.stream.max_age = Some(Duration::from_secs(60));
+        config.stream.max_age = Some(Duration::from_mins(1));
         let bounded = Wanted::events(&config, "erp1").create;
         assert_eq!(bounded["discard"], json!("old"));
         assert_eq!(bounded["duplicate_window"], json!(60_000_000_000_u64));

@@ -212,6 +212,43 @@ async fn a_user_without_the_right_to_publish_is_denied_at_once() {
     assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");
 }
 
+/// The permissions as docs/nats.md lists them.
+fn documented_permissions() -> Vec<String> {
+    let text = include_str!("../../../docs/nats.md");
+    let lines = text.lines().skip_while(|line| !line.contains("allow = [")).skip(1);
+    let listed = lines.take_while(|line| !line.trim().starts_with(']'));
+    listed.filter_map(|line| Some(line.split('"').nth(1)?.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn the_documented_permissions_are_enough() {
+    let allowed = documented_permissions();
+    assert!(allowed.len() > 5, "{allowed:?}");
+    let nats = Nats::builder(NatsVersion::Current)
+        .line(&format!(
+            "authorization {{ users: [ {{ user: bridge, password: b, permissions: {{ \
+             publish: {{ allow: {allowed:?} }}, subscribe: {{ allow: [\"_INBOX.>\"] }} }} }} ] }}"
+        ))
+        .start()
+        .await
+        .unwrap();
+    let config = NatsConfig {
+        credentials: Credentials::UserPassword { user: "bridge".into(), password: "b".into() },
+        ..config(&nats.address())
+    };
+    let findings = check(&config, &[SOURCE.to_owned()]).await;
+    assert!(findings.iter().all(|finding| finding.severity == Severity::Warning), "{findings:?}");
+    let mut bridge = Bridge::new(&nats.address());
+    bridge.publisher = JetStreamPublisher::new(config, SOURCE).unwrap();
+    bridge.claim().await.unwrap();
+    let published = bridge.publish(5).await.unwrap();
+    bridge.publisher.keep(&bridge.record(published.stream_sequence).unwrap()).await.unwrap();
+    bridge.claim().await.unwrap();
+    let mut batch = EventBatch::new();
+    batch.dead_letters.push(letter());
+    bridge.publisher.publish(&batch.freeze()).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_fit_server_has_only_the_note_on_power_loss() {
     let nats = Nats::start(NatsVersion::Current).await.unwrap();
@@ -224,6 +261,32 @@ async fn a_fit_server_has_only_the_note_on_power_loss() {
     let old = Nats::start(NatsVersion::Old).await.unwrap();
     let findings = check(&config(&old.address()), &sources).await;
     assert!(findings.iter().any(|finding| finding.subject.starts_with("NATS server 2.9")));
+}
+
+#[tokio::test]
+async fn two_sources_in_one_stream_are_refused_by_the_check() {
+    let nats = Nats::start(NatsVersion::Current).await.unwrap();
+    let mut config = config(&nats.address());
+    config.stream.name = Some("ERP".to_owned());
+    let findings = check(&config, &["erp1".to_owned(), "erp2".to_owned()]).await;
+    let told = "several sources would write to it: erp1, erp2";
+    assert!(findings.iter().any(|finding| finding.problem == told), "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_token_lets_in_and_tls_is_checked_against_the_authority() {
+    let nats = Nats::builder(NatsVersion::Current).token("hush").with_tls().start().await.unwrap();
+    let mut config = NatsConfig {
+        servers: vec![nats.url()],
+        credentials: Credentials::Token("hush".to_owned()),
+        ..config(&nats.address())
+    };
+    let mut unchecked = JetStreamPublisher::new(config.clone(), SOURCE).unwrap();
+    unchecked.claim(None).await.unwrap_err();
+    config.tls.ca_file = Some(nats.certificates().unwrap().ca.clone());
+    config.tls.required = true;
+    let mut checked = JetStreamPublisher::new(config, SOURCE).unwrap();
+    checked.claim(None).await.unwrap();
 }
 
 #[tokio::test]

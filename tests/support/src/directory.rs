@@ -1,14 +1,15 @@
 //! Temporary directories that do not outlive their process for long.
 //!
-//! A guard removes its directory when it is dropped. A killed test process drops nothing, and a
-//! server kept in a `static` is never dropped; so every process keeps all its directories under
-//! one, holds a lock in it, and the next process to come removes what nobody holds any more.
+//! A guard removes its directory when it is dropped, and the last of them what is above it. A
+//! killed test process drops nothing, and a server kept in a `static` is never dropped; so every
+//! process keeps all its directories under one, holds a lock in it, and the next process to come
+//! removes what nobody holds any more.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::Result;
 use crate::failure::Tried;
@@ -20,6 +21,7 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    _root: Arc<Root>,
 }
 
 impl Directory {
@@ -27,9 +29,10 @@ impl Directory {
     pub fn new(purpose: &str) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = process_root()?.join(format!("{purpose}-{number}"));
+        let root = process_root()?;
+        let path = root.path.join(format!("{purpose}-{number}"));
         fs::create_dir(&path).tried(format_args!("cannot create \"{}\"", path.display()))?;
-        Ok(Self { path })
+        Ok(Self { path, _root: root })
     }
 
     /// Where it is.
@@ -57,18 +60,30 @@ impl Drop for Directory {
     }
 }
 
+/// What all directories of this process lie in.
+#[derive(Debug)]
 struct Root {
     path: PathBuf,
     _lock: File,
 }
 
-fn process_root() -> Result<&'static Path> {
-    static ROOT: OnceLock<std::result::Result<Root, String>> = OnceLock::new();
-    let root = ROOT.get_or_init(|| {
-        remove_abandoned();
-        make_root().map_err(|failure| failure.to_string())
-    });
-    root.as_ref().map(|root| root.path.as_path()).map_err(crate::Failure::new)
+impl Drop for Root {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.path));
+    }
+}
+
+/// The root there is, or a new one if no directory is left in it.
+fn process_root() -> Result<Arc<Root>> {
+    static ROOT: Mutex<Weak<Root>> = Mutex::new(Weak::new());
+    let mut known = ROOT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(root) = known.upgrade() {
+        return Ok(root);
+    }
+    remove_abandoned();
+    let root = Arc::new(make_root()?);
+    *known = Arc::downgrade(&root);
+    Ok(root)
 }
 
 fn make_root() -> Result<Root> {
@@ -117,11 +132,11 @@ mod tests {
     fn an_abandoned_root_is_removed_and_a_held_one_is_not() {
         let held = make_root().unwrap();
         let abandoned = make_root().unwrap().path.clone();
+        // As a killed process leaves it: there, and the lock free.
+        fs::create_dir(&abandoned).unwrap();
+        File::create(abandoned.join(LOCK)).unwrap();
         remove_abandoned();
         assert!(held.path.exists());
         assert!(!abandoned.exists());
-        let path = held.path.clone();
-        drop(held);
-        fs::remove_dir_all(path).unwrap();
     }
 }

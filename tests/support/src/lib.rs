@@ -12,7 +12,7 @@
 //! the server's log says; a test unwraps it, the demo prints it.
 
 mod binaries;
-pub mod bridge;
+mod bridge;
 mod directory;
 mod failure;
 mod nats;
@@ -27,7 +27,7 @@ mod tasks;
 mod tls;
 mod wait;
 
-pub use bridge::Bridge;
+pub use bridge::{Bridge, get, sample};
 pub use directory::Directory;
 pub use failure::Failure;
 pub use nats::{Nats, NatsBuilder, NatsVersion};

@@ -54,9 +54,9 @@ impl Port {
     }
 }
 
-/// Where the reservations lie; open to every user of the machine.
+/// Where the reservations lie, whatever TMPDIR says; open to every user of the machine.
 fn reservations() -> PathBuf {
-    let directory = std::env::temp_dir().join("erpbridge.ports");
+    let directory = PathBuf::from("/tmp/erpbridge.ports");
     // Either may fail because another process or user was first, which is as good.
     if fs::create_dir(&directory).is_ok() {
         drop(fs::set_permissions(&directory, Permissions::from_mode(0o1777)));

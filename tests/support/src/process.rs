@@ -269,8 +269,11 @@ mod tests {
     async fn the_kernel_kills_a_child_whose_parent_was_killed() {
         let directory = Directory::new("process").unwrap();
         let mut parent = shell(&directory, "setpriv --pdeathsig KILL -- sleep 100 & wait");
+        // Not before it has become the sleep: until then its signal may not be set.
         let child = wait_for("the sleep runs", Duration::from_secs(5), async || {
-            descendants(parent.id()).first().copied()
+            let child = descendants(parent.id()).first().copied()?;
+            let name = fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
+            (name.trim() == "sleep").then_some(child)
         })
         .await
         .unwrap();

@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     ChangeBatch, Image, Operation, Position, Progress, Receiver, STOP_DEADLINE, Sequence, Source,
-    SourceContext, SourceError, SourceEvent, SourceStatus, TableName, TableSchema, Value, queue,
+    SourceContext, SourceError, SourceErrorKind, SourceEvent, SourceStatus, TableName, TableSchema,
+    Value, queue,
 };
 
 /// How long a source may take to tell what has happened in the database.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How soon a source is started again while its server still holds what the last run had.
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A row change as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +95,23 @@ fn row(image: Image<'_>) -> Vec<Option<String>> {
     image.values().map(Value::text).map(|text| text.map(str::to_owned)).collect()
 }
 
+/// Runs a source, again while its server is busy: a session that was just killed may still hold
+/// the source's place in the log, and the bridge would try again too. Nothing was sent then.
+async fn run_when_free(
+    source: Box<dyn Source>,
+    context: impl Fn() -> SourceContext,
+) -> Result<(), SourceError> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match source.run(context()).await {
+            Err(error) if error.kind() == SourceErrorKind::Busy && Instant::now() < end => {
+                sleep(BUSY_PAUSE).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
 /// A running source; killed on drop.
 #[derive(Debug)]
 pub struct Run {
@@ -118,14 +138,17 @@ impl Run {
         let (confirmed, confirmations) = watch::channel(resume_after.clone());
         let (status, states) = watch::channel(SourceStatus::default());
         let stop = CancellationToken::new();
-        let context = SourceContext {
-            resume_after,
-            out,
-            confirmed: confirmations,
-            stop: stop.clone(),
-            status,
-        };
-        let task = tokio::spawn(async move { source.run(context).await });
+        let stopping = stop.clone();
+        let task = tokio::spawn(async move {
+            let context = || SourceContext {
+                resume_after: resume_after.clone(),
+                out: out.clone(),
+                confirmed: confirmations.clone(),
+                stop: stopping.clone(),
+                status: status.clone(),
+            };
+            run_when_free(source, context).await
+        });
         let confirmed = Some(confirmed);
         Self { task, events, confirmed, stop, status: states, seen: Seen::default() }
     }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use erpbridge_connector::{SourceError, TableName, TableSelection};
+use tokio_postgres::Row;
 
 use super::names::{Missing, Unfit, misnamed};
-use crate::catalog::{self, Description, Published, Relation, unread};
+use crate::catalog::{self, Description, Published, Relation};
 use crate::config::PostgresConfig;
-use crate::session::{Session, server_error};
+use crate::session::Session;
 
 /// The whole picture.
 #[derive(Debug, Default)]
@@ -128,16 +129,21 @@ pub(super) async fn read(
 }
 
 /// <https://www.postgresql.org/docs/current/view-pg-settings.html>
+///
+/// What was set for a role or a database is not the server's setting; [`ASYNCHRONOUS_COMMIT`]
+/// looks for those.
 const SETTINGS: &str = "
 SELECT name, setting FROM pg_settings
 WHERE name IN ('wal_level', 'max_replication_slots', 'max_wal_senders', 'wal_sender_timeout',
-               'max_slot_wal_keep_size', 'synchronous_commit', 'idle_replication_slot_timeout')";
+               'max_slot_wal_keep_size', 'synchronous_commit', 'idle_replication_slot_timeout')
+  AND source NOT IN ('database', 'user', 'database user')";
 
 async fn settings(session: &Session) -> Result<HashMap<String, String>, SourceError> {
-    let rows = session.client().query(SETTINGS, &[]).await;
-    let rows = rows.map_err(|error| server_error(error, "read the server's settings"))?;
-    let setting = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
-    rows.iter().map(setting).collect::<Result<_, _>>().map_err(unread)
+    session
+        .read("read the server's settings", SETTINGS, &[], |row| {
+            Ok((row.try_get(0)?, row.try_get(1)?))
+        })
+        .await
 }
 
 /// On Amazon RDS the attribute cannot be given; membership in `rds_replication` stands for it.
@@ -154,24 +160,25 @@ SELECT current_setting('server_encoding'), pg_is_in_recovery(),
 
 async fn server(session: &Session) -> Result<Server, SourceError> {
     let doing = "ask the server about itself";
-    let row = session.client().query_one(SERVER, &[]).await;
-    let row = row.map_err(|error| server_error(error, doing))?;
-    // Outside a transaction a pooler may hand each statement to another server process.
-    let again = session.client().query_one("SELECT pg_backend_pid()", &[]).await;
-    let again = again.map_err(|error| server_error(error, doing))?;
-    let same: bool =
-        row.try_get::<_, i32>(5).map_err(unread)? == again.try_get(0).map_err(unread)?;
-    let server = || {
+    let mut process = 0;
+    let server = |row: &Row| {
+        process = row.try_get(5)?;
         Ok(Server {
             encoding: row.try_get(0)?,
             standby: row.try_get(1)?,
             replication_role: row.try_get(2)?,
             slots_used: row.try_get(3)?,
             senders_used: row.try_get(4)?,
-            pooled: !same || !row.try_get::<_, bool>(6)?,
+            pooled: !row.try_get::<_, bool>(6)?,
         })
     };
-    server().map_err(unread)
+    let answers: Vec<Server> = session.read(doing, SERVER, &[], server).await?;
+    // Outside a transaction a pooler may hand each statement to another server process.
+    let again: Vec<i32> =
+        session.read(doing, "SELECT pg_backend_pid()", &[], |row| row.try_get(0)).await?;
+    let mut server = answers.into_iter().next().unwrap_or_default();
+    server.pooled |= again != [process];
+    Ok(server)
 }
 
 /// <https://www.postgresql.org/docs/current/catalog-pg-publication.html>
@@ -180,9 +187,8 @@ SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot
 FROM pg_publication WHERE pubname = $1";
 
 async fn publication(session: &Session, name: &str) -> Result<Option<Publication>, SourceError> {
-    let row = session.client().query_opt(PUBLICATION, &[&name]).await;
-    let row = row.map_err(|error| server_error(error, &format!("look up publication `{name}`")))?;
-    let publication = |row: tokio_postgres::Row| {
+    let doing = format!("look up publication `{name}`");
+    let publication = |row: &Row| {
         Ok(Publication {
             all_tables: row.try_get(0)?,
             insert: row.try_get(1)?,
@@ -192,7 +198,8 @@ async fn publication(session: &Session, name: &str) -> Result<Option<Publication
             via_root: row.try_get(5)?,
         })
     };
-    row.map(publication).transpose().map_err(unread)
+    let found: Vec<Publication> = session.read(&doing, PUBLICATION, &[&name], publication).await?;
+    Ok(found.into_iter().next())
 }
 
 /// <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>
@@ -207,9 +214,8 @@ SELECT s.plugin::text, s.slot_type = 'logical' AND s.database = current_database
 FROM pg_replication_slots s WHERE s.slot_name = $1";
 
 async fn slot(session: &Session, name: &str) -> Result<Option<Slot>, SourceError> {
-    let row = session.client().query_opt(SLOT, &[&name]).await;
-    let row = row.map_err(|error| server_error(error, &format!("look up slot `{name}`")))?;
-    let slot = |row: tokio_postgres::Row| {
+    let doing = format!("look up slot `{name}`");
+    let slot = |row: &Row| {
         Ok(Slot {
             plugin: row.try_get(0)?,
             here: row.try_get::<_, Option<bool>>(1)?.unwrap_or(false),
@@ -219,7 +225,8 @@ async fn slot(session: &Session, name: &str) -> Result<Option<Slot>, SourceError
             invalidated: row.try_get(5)?,
         })
     };
-    row.map(slot).transpose().map_err(unread)
+    let found: Vec<Slot> = session.read(&doing, SLOT, &[&name], slot).await?;
+    Ok(found.into_iter().next())
 }
 
 async fn tables(
@@ -278,17 +285,16 @@ SELECT c.oid, has_schema_privilege(c.relnamespace, 'USAGE'),
 FROM pg_class c WHERE c.oid = ANY ($1)";
 
 async fn rights(session: &Session, oids: &[u32]) -> Result<HashMap<u32, Rights>, SourceError> {
-    let rows = session.client().query(RIGHTS, &[&oids]).await;
-    let rows = rows.map_err(|error| server_error(error, "ask for our rights on the tables"))?;
-    let right = |row: &tokio_postgres::Row| {
-        let rights = Rights {
-            usage: row.try_get(1)?,
-            select: row.try_get(2)?,
-            row_security: row.try_get(3)?,
-        };
-        Ok((row.try_get(0)?, rights))
-    };
-    rows.iter().map(right).collect::<Result<_, _>>().map_err(unread)
+    session
+        .read("ask for our rights on the tables", RIGHTS, &[&oids], |row| {
+            let rights = Rights {
+                usage: row.try_get(1)?,
+                select: row.try_get(2)?,
+                row_security: row.try_get(3)?,
+            };
+            Ok((row.try_get(0)?, rights))
+        })
+        .await
 }
 
 /// <https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ACTIVITY-VIEW>
@@ -307,12 +313,11 @@ SELECT what, (extract(epoch FROM now() - started) / 60)::bigint FROM (
 WHERE started < now() - interval '10 minutes' ORDER BY started LIMIT 5";
 
 async fn long_transactions(session: &Session) -> Result<Vec<LongTransaction>, SourceError> {
-    let rows = session.client().query(LONG_TRANSACTIONS, &[]).await;
-    let rows = rows.map_err(|error| server_error(error, "look for old open transactions"))?;
-    let open = |row: &tokio_postgres::Row| {
-        Ok(LongTransaction { what: row.try_get(0)?, minutes: row.try_get(1)? })
-    };
-    rows.iter().map(open).collect::<Result<_, _>>().map_err(unread)
+    session
+        .read("look for old open transactions", LONG_TRANSACTIONS, &[], |row| {
+            Ok(LongTransaction { what: row.try_get(0)?, minutes: row.try_get(1)? })
+        })
+        .await
 }
 
 /// <https://www.postgresql.org/docs/current/catalog-pg-db-role-setting.html>
@@ -325,10 +330,9 @@ WHERE 'synchronous_commit=off' = ANY (s.setconfig)
   AND (s.setdatabase = 0 OR d.datname = current_database())";
 
 async fn asynchronous_commit(session: &Session) -> Result<Vec<SettingScope>, SourceError> {
-    let rows = session.client().query(ASYNCHRONOUS_COMMIT, &[]).await;
-    let rows = rows.map_err(|error| server_error(error, "read settings of roles"))?;
-    let scope = |row: &tokio_postgres::Row| {
-        Ok(SettingScope { role: row.try_get(0)?, database: row.try_get(1)? })
-    };
-    rows.iter().map(scope).collect::<Result<_, _>>().map_err(unread)
+    session
+        .read("read settings of roles", ASYNCHRONOUS_COMMIT, &[], |row| {
+            Ok(SettingScope { role: row.try_get(0)?, database: row.try_get(1)? })
+        })
+        .await
 }

@@ -173,7 +173,7 @@ fn column_list(table: &Table, facts: &Facts, config: &PostgresConfig) -> Option<
     let listed = |key: &String| published.columns.contains(key);
     let covered = match table.described.identity {
         ReplicaIdentity::Full => false,
-        ReplicaIdentity::Key => table.described.primary_key.iter().all(listed),
+        ReplicaIdentity::Key => table.described.identity_key.iter().all(listed),
         ReplicaIdentity::Nothing => true,
     };
     let name = table.name.to_string();

@@ -1,13 +1,15 @@
 //! The start-up check against servers that lack things.
 
-use erpbridge_connector::{Finding, Severity};
+use erpbridge_connector::{Finding, Severity, SourceFuture};
 use erpbridge_postgres::{PostgresConfig, check};
 use erpbridge_test_support::Postgres;
 
 use crate::{Named, bare_role, config};
 
 async fn found(config: &PostgresConfig, tables: &[&str]) -> Vec<Finding> {
-    check(config, &Named::new(tables)).await.unwrap()
+    let mapped = Named::new(tables);
+    let checking: SourceFuture<'_, _> = Box::pin(check(config, &mapped));
+    checking.await.unwrap()
 }
 
 fn subjects(findings: &[Finding]) -> Vec<&str> {
@@ -118,6 +120,29 @@ async fn a_published_table_that_breaks_the_erps_own_writes_is_an_error_even_if_n
     postgres.execute(&findings[0].sql[0]).await.unwrap();
     assert!(found(&config, &["public.a"]).await.is_empty());
     postgres.execute("UPDATE foreign_business SET x = 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deferrable_key_is_no_identity_and_an_index_can_be_one() {
+    let postgres = good_server(
+        "CREATE TABLE deferred (id int PRIMARY KEY DEFERRABLE);
+         CREATE TABLE indexed (id int PRIMARY KEY, code int NOT NULL UNIQUE, note text);
+         ALTER TABLE indexed REPLICA IDENTITY USING INDEX indexed_code_key;
+         CREATE PUBLICATION erpbridge FOR TABLE deferred, indexed (code, note)",
+    )
+    .await;
+    postgres
+        .execute("INSERT INTO deferred VALUES (1); INSERT INTO indexed VALUES (1, 1)")
+        .await
+        .unwrap();
+    assert!(postgres.execute("UPDATE deferred SET id = 2").await.is_err());
+    postgres.execute("UPDATE indexed SET note = 'x'").await.unwrap();
+    let config = config(&postgres, "postgres");
+    let findings = found(&config, &["public.deferred", "public.indexed"]).await;
+    assert_eq!(about(&findings, "no usable replica identity").subject, "public.deferred");
+    let listed = about(&findings, "only these columns are published");
+    assert_eq!((listed.severity, listed.subject.as_str()), (Severity::Warning, "public.indexed"));
+    assert_eq!(findings.len(), 2, "{findings:#?}");
 }
 
 #[tokio::test]

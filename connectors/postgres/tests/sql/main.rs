@@ -4,6 +4,7 @@
 mod catalog;
 mod check;
 mod connection;
+mod grants;
 mod snapshot;
 
 use erpbridge_connector::{TableName, TableSelection};

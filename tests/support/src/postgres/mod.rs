@@ -20,7 +20,7 @@ pub const USER: &str = "postgres";
 /// The superuser's password.
 pub const PASSWORD: &str = "superuser-secret";
 
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_mins(1);
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What the cluster is to be like.

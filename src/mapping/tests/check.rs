@@ -1,0 +1,178 @@
+//! What is wrong with a mapping is found before it runs, all at once.
+
+use erpbridge_connector::ReplicaIdentity;
+
+use super::{FULL, line, orders, problems, schema};
+use crate::mapping::Mapping;
+
+fn misfits(rules: &str, identity: ReplicaIdentity) -> Vec<String> {
+    let text = orders(rules);
+    let mapping = Mapping::from_texts(&[("m.yaml", &text)]).unwrap();
+    let bound = mapping.bind("erp1", &schema(identity));
+    bound.err().unwrap_or_default().iter().map(line).collect()
+}
+
+#[test]
+fn columns_that_do_not_exist_or_fit_are_found_when_binding() {
+    let rules = "
+  - emit: procurement.purchaseorder.created
+    on: orders
+    when: inserted
+    number: computed
+    fields:
+      supplier: suu
+      required_date: touched
+      total: { value: weight, currency: cur }
+      held: hold
+      revision: no
+  - emit: procurement.purchaseorder.closed
+    on: orders
+    when: inserted
+    effective: touched
+    fields: { supplier: su, required_date: weight }
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+";
+    let found = misfits(rules, ReplicaIdentity::Full).join("\n");
+    for part in [
+        "the log does not carry the generated column `computed`",
+        "table `erp.po` has no column `suu`; did you mean `su`?",
+        "column `weight` (float64) is a binary float",
+        "column `hold` (text) is no truth value",
+        "column `touched` (localtimestamp) is a local time; say its zone",
+        "column `weight` (float64) holds no days",
+    ] {
+        assert!(found.contains(part), "{part}\n{found}");
+    }
+    assert_eq!(found.lines().count(), 6, "{found}");
+}
+
+#[test]
+fn rules_that_need_old_rows_refuse_a_log_that_carries_keys_only() {
+    let found = misfits(FULL, ReplicaIdentity::Key).join("\n");
+    for part in [
+        "the filter needs the old value of `kind`",
+        "`changed` needs the old value of `su`",
+        "the transition needs the old value of `st`",
+        "the event of a delete needs the old value of `co`",
+    ] {
+        assert!(found.contains(part), "{part}\n{found}");
+    }
+}
+
+#[test]
+fn all_findings_come_at_once_with_their_places() {
+    let text = "
+mapping: shop
+compny: { constant: x }
+company: { constant: A.B }
+tables:
+  orders: { table: po, key: [] }
+  lines: { table: erp.line }
+codes:
+  states: { D: drafft }
+events:
+  - emit: procurement.purchaseorder.relesed
+    on: orders
+    when: inserted
+  - emit: procurement.purchaseorder.released
+    on: line
+    when: [updated, read]
+    transition: { column: st, codes: statse, to: released }
+    fields: { suplier: su, currency: { from: c, float: { scale: 2 } } }
+";
+    let found = problems(text).join("\n");
+    for part in [
+        "m.yaml:3:1: unknown key `compny`; did you mean `company`?",
+        "m.yaml:4:22: `A.B` cannot stand in a subject; write `a_b`",
+        "m.yaml:6:20: `po` does not name a table",
+        "m.yaml:9:11: code table `states` does not say what an unknown code becomes",
+        "there is no event `procurement.purchaseorder.relesed`; did you mean `procurement.purchaseorder.released`?",
+        "there is no table `line` in this mapping; did you mean `lines`?",
+        "rows found by a snapshot are not a change; write `snapshot: true`",
+        "there is no code table `statse`; did you mean `states`?",
+        "unknown key `suplier`; did you mean `supplier`?",
+        "`float` does not fit this field",
+        "needs the field `supplier`",
+    ] {
+        assert!(found.contains(part), "{part}\n\n{found}");
+    }
+}
+
+#[test]
+fn states_are_checked_against_the_event_and_the_code_table() {
+    let rules = "
+  - emit: procurement.purchaseorder.released
+    on: orders
+    transition: { column: st, codes: lifecycle, axis: lifecycle, to: relesed }
+    fields: { supplier: su, receipt_status: { from: st, code: lifecycle } }
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+";
+    let found = problems(&orders(rules)).join("\n");
+    assert!(
+        found.contains("code table `lifecycle` never gives `relesed`; did you mean `released`?"),
+        "{found}"
+    );
+    assert!(found.contains("`draft` is not one of none, partial, complete, over"), "{found}");
+}
+
+#[test]
+fn what_a_delete_means_must_be_said_and_kept() {
+    let rule = "
+  - emit: procurement.purchaseorder.closed
+    on: orders
+    when: updated
+    fields: { supplier: su }
+";
+    let silent = orders(rule).replace("    deleted: physical\n", "");
+    assert!(
+        problems(&silent)
+            .join("\n")
+            .contains("what does it mean when a row of `orders` is deleted?")
+    );
+    assert!(
+        problems(&orders(rule))
+            .join("\n")
+            .contains("no rule says that a row of `orders` was deleted")
+    );
+    let wrong = format!(
+        "{rule}  - {{ emit: procurement.purchaseorder.cancelled, on: orders, when: deleted }}\n"
+    );
+    assert!(
+        problems(&orders(&wrong)).join("\n").contains("is not what `orders` says a delete means")
+    );
+    let created = format!(
+        "{rule}  - {{ emit: procurement.purchaseorder.created, on: orders, when: deleted }}\n"
+    );
+    assert!(problems(&orders(&created)).join("\n").contains("a deleted row is not"));
+}
+
+#[test]
+fn rule_ids_are_unique() {
+    let rule = "
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+";
+    assert!(
+        problems(&orders(rule))
+            .join("\n")
+            .contains("two rules have the id `purchaseorder-deleted-orders`")
+    );
+}
+
+#[test]
+fn a_set_of_fields_is_used_by_name_and_blamed_where_it_is_written() {
+    let rules = "
+  - { emit: procurement.purchaseorder.closed, on: orders, when: updated, fields: ordr }
+  - { emit: procurement.purchaseorder.held, on: orders, when: updated, fields: order }
+  - { emit: procurement.purchaseorder.unheld, on: orders, when: updated, fields: order }
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+fields:
+  order: { supplier: su, bayer: no }
+  other: { supplier: su }
+";
+    let found = problems(&orders(rules));
+    let count = |part: &str| found.iter().filter(|line| line.contains(part)).count();
+    assert_eq!(count("there is no set of fields `ordr`; did you mean `order`?"), 1, "{found:?}");
+    assert_eq!(count("unknown key `bayer`; did you mean `buyer`?"), 1, "{found:?}");
+    assert_eq!(count("no event uses the set of fields `other`"), 1, "{found:?}");
+}

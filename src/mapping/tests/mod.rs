@@ -1,0 +1,202 @@
+//! The language from file to event, on one small legacy ERP.
+
+mod apply;
+mod cases;
+mod check;
+mod readme;
+
+use std::sync::Arc;
+
+use super::{Mapping, NetChange, NetImage};
+use crate::canonical::{EventBatch, FrozenBatch, catalog, header};
+use erpbridge_connector::{
+    BatchBuilder, ChangeBatch, Column, ColumnKind, Finding, Operation, Position, ReplicaIdentity,
+    Sequence, TableName, TableSchema, Timestamp, Transaction, Value,
+};
+
+const ORDERS: &str = "
+mapping: shop
+read: { trim: end, blank: null }
+company: { column: co, aliases: { '01': acme, '*': dead_letter } }
+plant: { column: pl }
+tables:
+  orders:
+    table: erp.po
+    where: { kind: OP }
+    ignore: [touched]
+    deleted: physical
+    columns: { due: { null: '0', date: cyyddd } }
+codes:
+  lifecycle: { D: draft, R: released, C: closed, '*': dead_letter }
+";
+
+/// The mapping under test with its rules.
+fn orders(rules: &str) -> String {
+    format!("{ORDERS}events:\n{rules}")
+}
+
+const FULL: &str = "
+  - emit: procurement.purchaseorder.created
+    on: orders
+    when: inserted
+    snapshot: true
+    number: no
+    codes: [st]
+    fields:
+      supplier: { key: [co, su] }
+      required_date: due
+      total: { value: tot, currency: cur }
+      held: { from: hold, bool: { true: Y, false: N } }
+      lifecycle_status: { from: st, code: lifecycle }
+  - emit: procurement.purchaseorder.changed
+    on: orders
+    when: updated
+    changed: [su, tot]
+    fields:
+      supplier: su
+      total: { value: tot, currency: { constant: EUR } }
+  - emit: procurement.purchaseorder.released
+    on: orders
+    transition: { column: st, codes: lifecycle, axis: lifecycle, to: released }
+    number: { from: no, required: true }
+    effective: due
+    fields: { supplier: su }
+  - emit: procurement.purchaseorder.closed
+    on: orders
+    transition: { column: st, codes: lifecycle, axis: lifecycle, from: released, to: closed }
+    fields: { supplier: su }
+  - emit: procurement.purchaseorder.deleted
+    on: orders
+    when: deleted
+    number: no
+";
+
+fn schema(identity: ReplicaIdentity) -> Arc<TableSchema> {
+    let column = |(name, kind): (&str, ColumnKind)| Column {
+        name: name.to_owned(),
+        kind,
+        type_name: format!("{kind:?}").to_lowercase(),
+        missing_in_log: name == "computed",
+    };
+    let columns = [
+        ("id", ColumnKind::Integer),
+        ("co", ColumnKind::Text),
+        ("pl", ColumnKind::Text),
+        ("kind", ColumnKind::Text),
+        ("no", ColumnKind::Text),
+        ("st", ColumnKind::Text),
+        ("su", ColumnKind::Text),
+        ("cur", ColumnKind::Text),
+        ("tot", ColumnKind::Decimal),
+        ("due", ColumnKind::Integer),
+        ("hold", ColumnKind::Text),
+        ("touched", ColumnKind::LocalTimestamp),
+        ("weight", ColumnKind::Float64),
+        ("computed", ColumnKind::Text),
+    ];
+    Arc::new(TableSchema {
+        name: TableName::new("erp", "po"),
+        columns: columns.into_iter().map(column).collect(),
+        primary_key: vec![0],
+        identity,
+    })
+}
+
+/// A row; `-` stands for NULL and `?` for a cell the log does not carry.
+type Cells = [&'static str; 14];
+
+const ROW: Cells =
+    ["7", "01 ", "M30", "OP", "-", "D", "S1  ", "EUR", "10.50", "126325", "N", "-", "1.5", "-"];
+
+fn with(changes: &[(usize, &'static str)]) -> Cells {
+    let mut row = ROW;
+    for (index, text) in changes {
+        row[*index] = text;
+    }
+    row
+}
+
+fn values(cells: &Cells) -> impl Iterator<Item = Value<'static>> {
+    cells.iter().map(|text| match *text {
+        "-" => Value::Null,
+        "?" => Value::Absent,
+        text => Value::Text(text),
+    })
+}
+
+fn change(
+    schema: &Arc<TableSchema>,
+    operation: Operation,
+    before: Option<&Cells>,
+    after: Option<&Cells>,
+) -> ChangeBatch {
+    let mut builder = BatchBuilder::new();
+    builder.begin(Transaction {
+        id: "1".into(),
+        sequence: Sequence::new("0000000000000001"),
+        committed_at: Timestamp::from_micros(1),
+        resume: Position::new("1"),
+        complete: true,
+        snapshot: operation == Operation::Read,
+    });
+    let mut images = builder.change(schema, operation, 1);
+    if let Some(before) = before {
+        images.before(values(before));
+    }
+    if let Some(after) = after {
+        images.after(values(after));
+    }
+    builder.finish()
+}
+
+/// Every change alone: enough where a transaction has one.
+fn convert(batch: &ChangeBatch, mapping: &Mapping, source: &str) -> EventBatch {
+    let mut out = EventBatch::new();
+    for change in batch.changes() {
+        let plan = mapping.bind(source, change.table()).expect("the mapping fits the table");
+        let net = NetChange {
+            table: change.table(),
+            transaction: change.transaction(),
+            operation: change.operation(),
+            before: change.before().map(NetImage::new),
+            after: change.after().map(NetImage::new),
+            ordinal: change.ordinal(),
+            index: 0,
+        };
+        if let Some(plan) = plan {
+            plan.apply(&net, &mut out);
+        }
+    }
+    out
+}
+
+fn run(
+    rules: &str,
+    operation: Operation,
+    before: Option<Cells>,
+    after: Option<Cells>,
+) -> FrozenBatch {
+    let text = orders(rules);
+    let mapping = Mapping::from_texts(&[("m.yaml", &text)]).unwrap();
+    let schema = schema(ReplicaIdentity::Full);
+    let batch = change(&schema, operation, before.as_ref(), after.as_ref());
+    let batch = convert(&batch, &mapping, "erp1").freeze();
+    for message in batch.messages() {
+        let kind = message.header(header::TYPE).unwrap();
+        let valid = catalog().validate(kind, &message.payload());
+        assert_eq!(valid, Ok(()), "{}", String::from_utf8_lossy(&message.payload()));
+    }
+    batch
+}
+
+/// The findings of a mapping, one line each.
+fn problems(text: &str) -> Vec<String> {
+    match Mapping::from_texts(&[("m.yaml", text)]) {
+        Ok(mapping) => mapping.warnings().iter().map(line).collect(),
+        Err(findings) => findings.iter().map(line).collect(),
+    }
+}
+
+fn line(finding: &Finding) -> String {
+    format!("{}: {}; {}", finding.subject, finding.problem, finding.mend)
+}
