@@ -63,6 +63,8 @@ struct Header {
 
 #[derive(Clone, Copy, Debug)]
 struct Record {
+    /// Where its bytes begin, so that it can be taken back.
+    start: usize,
     subject: Span,
     payload: Span,
     headers: Span,
@@ -126,7 +128,13 @@ impl EventBatch {
     pub fn event(&mut self, ordinal: u64) -> EventBuilder<'_> {
         let headers = Span { start: self.headers.len(), end: self.headers.len() };
         let start = Span { start: self.bytes.len(), end: self.bytes.len() };
-        self.records.push(Record { subject: start, payload: start, headers, ordinal });
+        self.records.push(Record {
+            start: self.bytes.len(),
+            subject: start,
+            payload: start,
+            headers,
+            ordinal,
+        });
         EventBuilder { batch: self }
     }
 
@@ -200,6 +208,7 @@ impl EventBuilder<'_> {
     pub fn abandon(self) {
         if let Some(record) = self.batch.records.pop() {
             self.batch.headers.truncate(record.headers.start);
+            self.batch.bytes.truncate(record.start);
         }
     }
 

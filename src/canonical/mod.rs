@@ -1,7 +1,20 @@
-//! The canonical event model: what downstream services rely on.
+//! The canonical event model: what downstream services rely on (see `docs/events.md`).
 //!
-//! `batch` holds events on their way, as one block of bytes.
+//! [`catalog`] tells which events exist, read from the JSON Schemas under `mappings/events`.
+//! [`write_event`] puts one event into an [`EventBatch`], a single block of bytes, without an
+//! allocation of its own. [`subject`] makes subjects, the envelope makes header values.
 
 mod batch;
+mod catalog;
+mod envelope;
+mod event;
+mod fields;
+mod json;
+mod schema;
+pub mod subject;
 
 pub use batch::{EventBatch, EventBuilder, FrozenBatch, Message, Settled, header};
+pub use catalog::{Axis, Catalog, EventDef, FieldDef, FieldKind, catalog};
+pub use envelope::{Precision, parse_sequence};
+pub use event::{EventFacts, EventTemplate, Transition, write_event};
+pub use fields::FieldWriter;

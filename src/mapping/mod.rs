@@ -7,6 +7,7 @@
 //!
 //! Nothing here does I/O beyond reading the files it is asked to load.
 
+mod codec;
 mod net;
 
 pub use net::{NetChange, NetImage};
