@@ -3,7 +3,11 @@
 //! Subject and format are final: `erpbridge.<source>.deadletter.<table>.<id>`, one message per
 //! subject, so that storing the same dead letter twice is refused by the server for ever.
 
+mod encode;
+
 use erpbridge_connector::{Position, Sequence};
+
+pub use encode::{Encoded, ID, ORDINAL, REASON, RULE, SEQUENCE, TABLE, subjects};
 
 /// Why a change became a dead letter. The names are promises: they are metric labels and
 /// header values.

@@ -1,11 +1,20 @@
 //! Publishing: the promise every publisher keeps.
 //!
-//! `jetstream` is the real one; `memory` serves tests and previews.
+//! `jetstream` is the real one; `memory` serves tests and previews. Both stamp messages with the
+//! same `stamp` and read a stream's last message with the same `tail`.
 
-use erpbridge_connector::{Position, Sequence};
+pub mod jetstream;
+pub mod memory;
+mod stamp;
+mod tail;
+
+use erpbridge_connector::{Position, Remedy, Sequence};
 
 use crate::canonical::FrozenBatch;
 use crate::state::OffsetRecord;
+
+pub use memory::{Fault, MemoryPublisher, MemoryStream, Stored};
+pub use tail::Tail;
 
 /// The order key of an event: commit order of its transaction, ordinal of its change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,13 +37,18 @@ pub struct Standing {
     pub epoch: u64,
     /// Stream sequence of the last message, our claim.
     pub stream_sequence: u64,
+    /// Set when a record was made at this stream sequence, which the stream does not hold any
+    /// more: it was shortened, and what it lost is read from the source and stored again.
+    pub shortened_from: Option<u64>,
 }
 
 /// A batch that is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Stream sequence of its last message.
+    /// Stream sequence of its last message; of the message before it, if it held none.
     pub stream_sequence: u64,
+    /// How many of its events were larger than the server accepts and became dead letters.
+    pub too_large: usize,
 }
 
 /// A publisher stores events in order.
@@ -46,17 +60,27 @@ pub struct Published {
 /// with `claim`, which reads back the stream's last message and tells what is there.
 pub trait Publisher: Send {
     /// Reads the stream's tail, decides where the source stands (the stream is the truth, then
-    /// the copy kept beside it, then `local`), and claims the stream with the next epoch.
+    /// the copy kept beside it, then `local`), and claims the stream with the next epoch. The
+    /// caller replaces its local record by the standing at once: an older one must not outlive
+    /// the claim.
     fn claim(
         &mut self,
         local: Option<OffsetRecord>,
     ) -> impl Future<Output = Result<Standing, PublishError>> + Send;
 
-    /// Stores the dead letters of a batch, then its events. One call at a time.
+    /// Stores the dead letters of a batch, then its events. One call at a time. If the future is
+    /// dropped before it is ready, it counts as failed: the next call asks for a `claim`.
     fn publish(
         &mut self,
         batch: &FrozenBatch,
     ) -> impl Future<Output = Result<Published, PublishError>> + Send;
+
+    /// Keeps a position that lies beyond the stream's last message beside the stream, where it
+    /// outlives this machine. Confirm such a position to the source only after this is `Ok`.
+    fn keep(
+        &mut self,
+        record: &OffsetRecord,
+    ) -> impl Future<Output = Result<(), PublishError>> + Send;
 }
 
 /// What went wrong while publishing.
@@ -105,8 +129,7 @@ impl PublishErrorKind {
     }
 
     /// The one place where a kind becomes a policy.
-    pub const fn remedy(self) -> erpbridge_connector::Remedy {
-        use erpbridge_connector::Remedy;
+    pub const fn remedy(self) -> Remedy {
         match self {
             Self::Connection | Self::Conflict | Self::Exhausted => Remedy::Retry,
             Self::Fenced | Self::Denied | Self::Setup | Self::Contradiction => Remedy::Stop,
@@ -127,4 +150,32 @@ pub struct PublishError {
     /// The error underneath.
     #[source]
     pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl PublishError {
+    /// An error with its message: lower case, no full stop, the object in quotes.
+    pub fn new(kind: PublishErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, cause: None }
+    }
+
+    /// Adds one sentence that says what a person should do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the error underneath.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl Into<Cause>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// What the bridge does about it.
+    pub const fn remedy(&self) -> Remedy {
+        self.kind.remedy()
+    }
 }

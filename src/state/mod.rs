@@ -2,7 +2,17 @@
 //!
 //! The stream's own last message is the truth. Losing this directory costs one read-back.
 
+mod directory;
+mod offsets;
+mod record;
+mod resume;
+mod value;
+
 use erpbridge_connector::{Position, Sequence, Timestamp};
+
+pub use directory::{LOW_SPACE_BYTES, check};
+pub use offsets::{OffsetStore, StateError};
+pub use resume::{EndMessage, Resume, StreamEnd, choose};
 
 /// Where a source stood when stream sequence `stream_sequence` was the last.
 #[derive(Clone, Debug, PartialEq, Eq)]

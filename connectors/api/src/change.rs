@@ -132,7 +132,7 @@ impl ChangeBatch {
     }
 
     /// All changes in order.
-    pub fn changes(&self) -> impl ExactSizeIterator<Item = RowChange<'_>> {
+    pub fn changes(&self) -> impl ExactSizeIterator<Item = RowChange<'_>> + Clone {
         self.records.iter().map(move |record| RowChange { batch: self, record: *record })
     }
 

@@ -42,7 +42,7 @@ pub use change::{
 pub use error::{Remedy, SourceError, SourceErrorKind};
 pub use finding::{Finding, Severity};
 pub use position::{Position, Sequence, Timestamp};
-pub use queue::{Closed, Queued, Receiver, Sender, queue};
+pub use queue::{Closed, Gauge, Queued, Receiver, Sender, queue};
 pub use schema::{Column, ColumnKind, ReplicaIdentity, TableName, TableSchema};
 pub use source::{
     Phase, Progress, STOP_DEADLINE, Source, SourceContext, SourceEvent, SourceFuture, SourceStatus,

@@ -52,11 +52,24 @@ impl Sender {
         self.events.send((event, permit)).await.map_err(|_| Closed)
     }
 
+    /// A gauge of the queue that does not keep it open.
+    pub fn gauge(&self) -> Gauge {
+        Gauge { room: Arc::clone(&self.room), bytes: self.bytes }
+    }
+}
+
+/// Tells how full a queue is.
+#[derive(Clone, Debug)]
+pub struct Gauge {
+    room: Arc<Semaphore>,
+    bytes: u32,
+}
+
+impl Gauge {
     /// How many bytes wait in the queue or are being worked on.
     pub fn bytes_waiting(&self) -> usize {
-        usize::try_from(self.bytes)
-            .unwrap_or(usize::MAX)
-            .saturating_sub(self.room.available_permits())
+        let whole = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+        whole.saturating_sub(self.room.available_permits())
     }
 }
 

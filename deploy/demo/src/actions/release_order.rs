@@ -1,0 +1,20 @@
+//! The number is drawn from its range, itself a row; then the header is written three times:
+//! number, status, update counter.
+
+use crate::desk::{Desk, Done};
+
+const DRAW: &str = "UPDATE legacy.nurg SET nunx = nunx + 1 \
+     WHERE nuco = $1 AND nuty = 'PO' RETURNING 'PO' || (nunx - 1)";
+const NUMBER: &str = "UPDATE legacy.pohd SET hdno = $2 WHERE hdid = $1";
+const STATUS: &str = "UPDATE legacy.pohd SET hdst = 'R' WHERE hdid = $1";
+const SAVED: &str = "UPDATE legacy.pohd SET hdtk = hdtk + 1 WHERE hdid = $1";
+
+pub(super) async fn run(desk: &mut Desk<'_>) -> Done {
+    let Some(order) = desk.order("S").await? else { return Ok(false) };
+    let Some(drawn) = desk.row(DRAW, &[&order.company]).await? else { return Ok(false) };
+    let number: String = drawn.get(0);
+    desk.execute(NUMBER, &[&order.id, &number]).await?;
+    desk.execute(STATUS, &[&order.id]).await?;
+    desk.execute(SAVED, &[&order.id]).await?;
+    Ok(true)
+}

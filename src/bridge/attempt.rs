@@ -1,0 +1,292 @@
+//! One run of one source, from the claim of its stream to its end.
+
+use std::sync::Arc;
+
+use erpbridge_connector::{
+    Gauge, Receiver, Remedy, STOP_DEADLINE, Source, SourceContext, SourceError, SourceErrorKind,
+    SourceStatus, TableSelection, queue,
+};
+use erpbridge_postgres::PostgresSource;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::config::{Engine, SourceConfig};
+use crate::error::chain;
+use crate::metrics::{Metrics, phase_label};
+use crate::pipeline::{
+    Converter, Milestone, Pipeline, PipelineConfig, PipelineError, Plans, Settler, SettlerConfig,
+};
+use crate::publish::jetstream::JetStreamPublisher;
+use crate::publish::{PublishError, Publisher, Standing};
+use crate::state::StateError;
+use crate::tasks::{self, Task, TaskLost};
+
+/// Why a run ended.
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptError {
+    /// The source.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The stream could not be claimed.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The pipeline.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The local offsets could not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A task panicked: a bug, and the position has not moved past what it was doing.
+    #[error(transparent)]
+    Lost(#[from] TaskLost),
+}
+
+impl AttemptError {
+    /// What the bridge does about it.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Source(error) => error.remedy(),
+            Self::Publish(error) | Self::Pipeline(PipelineError::Publish(error)) => {
+                error.kind.remedy()
+            }
+            Self::Pipeline(PipelineError::Misfit(_) | PipelineError::Truncated { .. }) => {
+                Remedy::Stop
+            }
+            Self::State(_) | Self::Lost(_) => Remedy::Retry,
+        }
+    }
+
+    /// What a person should do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Source(error) => error.hint().map(str::to_owned),
+            Self::Publish(error) | Self::Pipeline(PipelineError::Publish(error)) => {
+                error.hint.clone()
+            }
+            Self::Pipeline(PipelineError::Misfit(misfit)) => Some(misfit.hint()),
+            Self::Pipeline(PipelineError::Truncated { .. }) => Some(
+                "Decide what emptying the table means downstream, then set `on_truncate: ignore` \
+                 for this source and start again."
+                    .to_owned(),
+            ),
+            Self::State(_) | Self::Lost(_) => None,
+        }
+    }
+
+    /// Counts it under its reason. (The pipeline counts its own publish errors.)
+    pub fn count(&self, metrics: &Metrics, source: &str) {
+        match self {
+            Self::Source(error) => {
+                let labels = [source, error.kind().as_str()];
+                metrics.source_errors.with_label_values(&labels).inc();
+            }
+            Self::Publish(error) => {
+                let labels = [source, error.kind.as_str()];
+                metrics.publish_errors.with_label_values(&labels).inc();
+            }
+            Self::Pipeline(_) | Self::State(_) | Self::Lost(_) => {}
+        }
+    }
+}
+
+/// The connector for a configured source.
+pub fn make_source(config: &SourceConfig, selection: Arc<dyn TableSelection>) -> Arc<dyn Source> {
+    match &config.engine {
+        Engine::Postgres(postgres) => Arc::new(PostgresSource::new(postgres.clone(), selection)),
+    }
+}
+
+/// Runs the source once. `Ok` means it was asked to stop and did so in order.
+pub(super) async fn run(shared: &Shared, source: &SourceConfig) -> Result<(), AttemptError> {
+    let claim = claim(shared, source);
+    // Dropping a claim half-way is safe: a claim message without a writer claims nothing else.
+    let Some(claimed) = shared.stop.run_until_cancelled(claim).await else { return Ok(()) };
+    let (publisher, standing) = claimed?;
+    tracing::info!(
+        source = source.name,
+        epoch = standing.epoch,
+        resume_after = standing.resume_after.as_ref().map(ToString::to_string),
+        "claimed the stream"
+    );
+    Run::start(shared, source, publisher, &standing).finish().await
+}
+
+async fn claim(
+    shared: &Shared,
+    source: &SourceConfig,
+) -> Result<(JetStreamPublisher, Standing), AttemptError> {
+    let local = shared.store.load(&source.name).await?;
+    let mut publisher = JetStreamPublisher::new(shared.config.nats.clone(), &source.name)?;
+    let standing = publisher.claim(local).await?;
+    record(shared, source, &standing).await;
+    Ok((publisher, standing))
+}
+
+/// Replaces this machine's record by what was claimed: an older one must not outlive the claim.
+async fn record(shared: &Shared, source: &SourceConfig, standing: &Standing) {
+    if let Some(lost_from) = standing.shortened_from {
+        let (source, last) = (source.name.as_str(), standing.stream_sequence);
+        tracing::warn!(source, lost_from, last, "the stream was shortened: filling it up again");
+    }
+    let recorded = match &standing.resume_after {
+        Some(position) => {
+            let milestone = Milestone {
+                position: position.clone(),
+                sequence: standing.published.as_ref().map(|key| key.sequence.clone()),
+                stream_sequence: standing.stream_sequence,
+            };
+            shared.store.save(&milestone.record(&source.name, standing.epoch)).await
+        }
+        None => shared.store.remove(&source.name).await,
+    };
+    if let Err(error) = recorded {
+        shared.metrics.offset_persist_errors.with_label_values(&[&source.name]).inc();
+        tracing::warn!(
+            source = source.name,
+            error = chain(&error),
+            "the claim is not on this disk"
+        );
+    }
+}
+
+/// The tasks of one run, in the order in which they end.
+struct Run {
+    source: Task<Result<(), SourceError>>,
+    pipeline: Pipeline<JetStreamPublisher>,
+    rows: Receiver,
+    settler: Task<()>,
+    watcher: Task<()>,
+    stop: CancellationToken,
+}
+
+impl Run {
+    fn start(
+        shared: &Shared,
+        config: &SourceConfig,
+        publisher: JetStreamPublisher,
+        standing: &Standing,
+    ) -> Self {
+        let (sender, rows) = queue(config.queue_bytes);
+        let (confirm, confirmed) = watch::channel(None);
+        let (status, seen) = watch::channel(SourceStatus::default());
+        let (milestone, milestones) = watch::channel(None);
+        let settler = Settler::new(
+            SettlerConfig {
+                source: config.name.clone(),
+                epoch: standing.epoch,
+                confirm_delay: shared.config.nats.confirm_delay,
+            },
+            Arc::clone(&shared.store),
+            Arc::clone(&shared.metrics),
+            confirm,
+        );
+        let plans = Plans::new(config.name.clone(), Arc::clone(&config.mapping));
+        let pipeline = Pipeline::new(
+            PipelineConfig {
+                source: config.name.clone(),
+                on_truncate: config.on_truncate,
+                keep_interval: config.keep_interval,
+            },
+            publisher,
+            Converter::new(plans, standing.published.clone()),
+            standing,
+            Arc::clone(&shared.metrics),
+            milestone,
+        );
+        // A stop of its own, so that a failed pipeline ends this source and no other.
+        let stop = shared.stop.child_token();
+        let watcher = tasks::spawn(
+            "status",
+            watch_status(shared.clone(), config.name.clone(), sender.gauge(), seen),
+        );
+        let context = SourceContext {
+            resume_after: standing.resume_after.clone(),
+            out: sender,
+            confirmed,
+            stop: stop.clone(),
+            status,
+        };
+        let source = make_source(config, config.mapping.selection());
+        Self {
+            source: tasks::spawn("connector", async move { source.run(context).await }),
+            pipeline,
+            rows,
+            settler: tasks::spawn("settler", settler.run(milestones)),
+            watcher,
+            stop,
+        }
+    }
+
+    /// Waits for the parts in the order of the data. The pipeline's error comes first, because a
+    /// source whose queue is taken away ends with an error of its own.
+    async fn finish(mut self) -> Result<(), AttemptError> {
+        let published = self.pipeline.run(self.rows).await;
+        self.stop.cancel();
+        self.settler.join().await?;
+        // A little more than the source is promised, so that its own report comes first.
+        let deadline = STOP_DEADLINE + Duration::from_secs(2);
+        let followed = tokio::time::timeout(deadline, self.source.join()).await;
+        drop(self.watcher);
+        let followed = followed.unwrap_or_else(|_| Ok(Err(overdue())))?;
+        published?;
+        match followed {
+            Err(error) if error.kind() == SourceErrorKind::Closed => Ok(()),
+            followed => Ok(followed?),
+        }
+    }
+}
+
+fn overdue() -> SourceError {
+    SourceError::new(SourceErrorKind::Connection, "the source did not stop within its deadline")
+}
+
+/// Copies what the source tells about itself to the board and the metrics.
+async fn watch_status(
+    shared: Shared,
+    source: String,
+    queue: Gauge,
+    mut seen: watch::Receiver<SourceStatus>,
+) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        let ended = tokio::select! {
+            // A level: the newest status is looked at after either branch.
+            changed = seen.changed() => changed.is_err(),
+            _ = tick.tick() => false,
+        };
+        let status = seen.borrow_and_update().clone();
+        show(&shared.metrics, &source, &status);
+        let waiting = i64::try_from(queue.bytes_waiting()).unwrap_or(i64::MAX);
+        shared.metrics.queue_bytes.with_label_values(&[&source]).set(waiting);
+        shared.board.running(&source, status);
+        if ended {
+            return;
+        }
+    }
+}
+
+fn show(metrics: &Metrics, source: &str, status: &SourceStatus) {
+    let gauge = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    metrics.set_phase(source, phase_label(status.phase));
+    if let Some(bytes) = status.lag_bytes {
+        metrics.lag_bytes.with_label_values(&[source]).set(gauge(bytes));
+    }
+    if let Some(bytes) = status.retained_bytes {
+        metrics.retained_bytes.with_label_values(&[source]).set(gauge(bytes));
+    }
+    let safe = status.safe_bytes.map_or(-1, gauge);
+    metrics.safe_bytes.with_label_values(&[source]).set(safe);
+    if let Some(heard) = status.heard_at {
+        metrics.heard.with_label_values(&[source]).set(heard.as_seconds());
+    }
+    for table in &status.snapshot {
+        let labels = [source, &table.table.to_string()];
+        metrics.snapshot_rows.with_label_values(&labels).set(gauge(table.rows));
+        let estimate = table.estimate.map_or(-1, gauge);
+        metrics.snapshot_rows_estimate.with_label_values(&labels).set(estimate);
+        metrics.snapshot_complete.with_label_values(&labels).set(i64::from(table.complete));
+    }
+}

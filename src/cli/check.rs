@@ -1,0 +1,56 @@
+//! `erpbridge check`: everything that would keep the bridge from running, all at once.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use erpbridge_connector::{Finding, Source, SourceError};
+
+use super::{CommandError, Outcome, report};
+use crate::bridge::make_source;
+use crate::config::{self, Config, SourceConfig};
+use crate::error::chain;
+use crate::publish::jetstream;
+use crate::state;
+
+pub(super) async fn check(path: &Path) -> Result<Outcome, CommandError> {
+    let loaded = config::load(path);
+    let mut findings = loaded.findings;
+    if let Some(config) = loaded.config {
+        check_all(&config, &mut findings).await;
+    }
+    let broken = report::print(&findings)?;
+    Ok(if broken { Outcome::NeedsPerson } else { Outcome::Done })
+}
+
+async fn check_all(config: &Config, findings: &mut Vec<Finding>) {
+    for source in &config.sources {
+        check_source(source, findings).await;
+    }
+    let sources: Vec<_> = config.sources.iter().map(|source| source.name.clone()).collect();
+    findings.extend(jetstream::check(&config.nats, &sources).await);
+    findings.extend(state::check(&config.state));
+}
+
+async fn check_source(config: &SourceConfig, findings: &mut Vec<Finding>) {
+    let source = make_source(config, config.mapping.selection());
+    match source.check().await {
+        Ok(found) => findings.extend(found),
+        // A server that cannot be asked cannot be asked for its tables either.
+        Err(error) => return findings.push(unreachable(config, &error)),
+    }
+    findings.extend(check_tables(config, source).await);
+}
+
+async fn check_tables(config: &SourceConfig, source: Arc<dyn Source>) -> Vec<Finding> {
+    let tables = match source.discover().await {
+        Ok(tables) => tables,
+        Err(error) => return vec![unreachable(config, &error)],
+    };
+    let bound = tables.into_iter().map(|table| config.mapping.bind(&config.name, &Arc::new(table)));
+    bound.filter_map(Result::err).flatten().collect()
+}
+
+fn unreachable(config: &SourceConfig, error: &SourceError) -> Finding {
+    let mend = error.hint().unwrap_or("make the server reachable, then check again");
+    Finding::error(format!("source \"{}\"", config.name), chain(error), mend)
+}

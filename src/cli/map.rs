@@ -1,0 +1,144 @@
+//! `erpbridge map`: check and test mapping files without a database.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Subcommand;
+use erpbridge_connector::{ChangeBatch, Finding};
+
+use super::{CommandError, Outcome, report};
+use crate::canonical::EventBatch;
+use crate::mapping::{Mapping, cases};
+use crate::pipeline::convert_whole;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MapCommand {
+    /// Check mapping files: every finding with file, line and column.
+    Check {
+        /// Mapping files, or directories of one mapping each.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Run the cases beside the mappings: rows in, events out.
+    Test {
+        /// Directories of mappings with their `*.cases.yaml`, or one above them.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Write what came out as what is expected, to be reviewed as a diff.
+        #[arg(long)]
+        update: bool,
+    },
+}
+
+pub(super) fn run(command: &MapCommand) -> Result<Outcome, CommandError> {
+    match command {
+        MapCommand::Check { paths } => check(paths),
+        MapCommand::Test { paths, update: false } => run_cases(paths),
+        MapCommand::Test { paths, update: true } => update_cases(paths),
+    }
+}
+
+fn check(paths: &[PathBuf]) -> Result<Outcome, CommandError> {
+    let findings = match Mapping::load(paths) {
+        Ok(mapping) => mapping.warnings().to_vec(),
+        Err(findings) => findings,
+    };
+    let broken = report::print(&findings)?;
+    Ok(if broken { Outcome::Failed } else { Outcome::Done })
+}
+
+fn run_cases(paths: &[PathBuf]) -> Result<Outcome, CommandError> {
+    let mut counts = Counts::default();
+    for file in case_files(paths)? {
+        match cases::run(&file, convert) {
+            Ok(results) => counts.print(&results)?,
+            Err(findings) => counts.refused(&findings)?,
+        }
+    }
+    counts.conclude()
+}
+
+fn update_cases(paths: &[PathBuf]) -> Result<Outcome, CommandError> {
+    let mut counts = Counts::default();
+    for file in case_files(paths)? {
+        match cases::update(&file, convert) {
+            Ok(text) => std::fs::write(&file, text)?,
+            Err(findings) => counts.refused(&findings)?,
+        }
+    }
+    if counts.failed > 0 {
+        return Ok(Outcome::Failed);
+    }
+    run_cases(paths)
+}
+
+/// The cases files of the paths; a directory without any stands for the mappings below it.
+fn case_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
+    let files = cases::files(&directories(paths)?).map_err(|findings| unreadable(&findings))?;
+    if files.is_empty() {
+        return Err(CommandError("there are no *.cases.yaml here".to_owned()));
+    }
+    Ok(files)
+}
+
+fn directories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
+    let mut found = Vec::new();
+    for path in paths {
+        found.push(path.clone());
+        if path.is_dir() {
+            let below = std::fs::read_dir(path)?.filter_map(Result::ok).map(|entry| entry.path());
+            let mut below: Vec<_> = below.filter(|path| path.is_dir()).collect();
+            below.sort();
+            found.append(&mut below);
+        }
+    }
+    Ok(found)
+}
+
+/// Cases go the way of production: folded, mapped, settled.
+fn convert(batch: &ChangeBatch, mapping: &Mapping) -> EventBatch {
+    // The tables were checked against the mapping before the first case ran.
+    convert_whole(batch, Arc::new(mapping.clone()), cases::SOURCE).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+}
+
+impl Counts {
+    fn print(&mut self, results: &[cases::CaseResult]) -> Result<(), CommandError> {
+        let mut out = std::io::stdout().lock();
+        for result in results {
+            if result.passed() {
+                self.passed += 1;
+                writeln!(out, "ok      {}", result.name)?;
+                continue;
+            }
+            self.failed += 1;
+            writeln!(out, "failed  {} ({})", result.name, result.place)?;
+            for difference in &result.differences {
+                writeln!(out, "    {difference}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, findings: &[Finding]) -> Result<(), CommandError> {
+        self.failed += 1;
+        report::print(findings)?;
+        Ok(())
+    }
+
+    fn conclude(self) -> Result<Outcome, CommandError> {
+        writeln!(std::io::stdout().lock(), "{} passed, {} failed", self.passed, self.failed)?;
+        Ok(if self.failed > 0 { Outcome::Failed } else { Outcome::Done })
+    }
+}
+
+fn unreadable(findings: &[Finding]) -> CommandError {
+    let lines = findings.iter().map(|found| format!("{}: {}", found.subject, found.problem));
+    CommandError(lines.collect::<Vec<_>>().join("\n"))
+}

@@ -1,0 +1,359 @@
+//! The loop: one publish unit in flight, the next being built.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use erpbridge_connector::{Position, Progress, Receiver, SourceEvent, Truncated};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::convert::{Converter, Seen};
+use super::outbox::{Outbox, Unit};
+use super::plans::Misfit;
+use super::settle::Milestone;
+use crate::canonical::{FrozenBatch, header};
+use crate::deadletter::Reason;
+use crate::metrics::Metrics;
+use crate::publish::{PublishError, Published, Publisher, Standing};
+use crate::state::OffsetRecord;
+
+/// Why a pipeline ended before its source did.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The publisher could not store a unit.
+    #[error("could not publish")]
+    Publish(#[source] PublishError),
+    /// A table changed under its mapping.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// A mapped table was emptied by one statement, which names no rows.
+    #[error("table \"{table}\" was truncated")]
+    Truncated {
+        /// The table, or several.
+        table: String,
+    },
+}
+
+/// What a mapped table's TRUNCATE means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TruncatePolicy {
+    /// Publish everything before it, then stop and wait for a person.
+    #[default]
+    Stop,
+    /// Go on; downstream is not told.
+    Ignore,
+}
+
+/// How a pipeline works.
+#[derive(Clone, Debug)]
+pub struct PipelineConfig {
+    /// Name of the source.
+    pub source: String,
+    /// What a mapped table's TRUNCATE means.
+    pub on_truncate: TruncatePolicy,
+    /// At most this often a position beyond the stream's last event is kept beside the stream. It
+    /// only lets the database drop log, so there is no hurry.
+    pub keep_interval: Duration,
+}
+
+/// One source's way from its queue to the stream.
+pub struct Pipeline<P> {
+    config: PipelineConfig,
+    epoch: u64,
+    /// None while it is on its way with a unit.
+    publisher: Option<P>,
+    converter: Converter,
+    outbox: Outbox,
+    metrics: Arc<Metrics>,
+    milestones: watch::Sender<Option<Milestone>>,
+    /// The position the stream's last message tells.
+    tail: Option<Position>,
+    stream_sequence: u64,
+    /// A position beyond that, not kept yet.
+    beyond: Option<Milestone>,
+    keep_from: Instant,
+    /// Set once no more may be read: what was read before is still published.
+    ending: Option<PipelineError>,
+}
+
+/// A unit or a record on its way. It owns the publisher, so that there can be only one.
+type InFlight<P> = Pin<Box<dyn Future<Output = (P, Sent)> + Send>>;
+
+enum Sent {
+    Unit {
+        batch: FrozenBatch,
+        progress: Option<Progress>,
+        seconds: f64,
+        result: Result<Option<Published>, PublishError>,
+    },
+    Kept {
+        milestone: Milestone,
+        result: Result<(), PublishError>,
+    },
+}
+
+impl<P: Publisher + 'static> Pipeline<P> {
+    /// A pipeline of a source that stands where the publisher's claim said.
+    pub fn new(
+        config: PipelineConfig,
+        publisher: P,
+        converter: Converter,
+        standing: &Standing,
+        metrics: Arc<Metrics>,
+        milestones: watch::Sender<Option<Milestone>>,
+    ) -> Self {
+        Self {
+            config,
+            epoch: standing.epoch,
+            publisher: Some(publisher),
+            converter,
+            outbox: Outbox::new(standing.resume_after.clone()),
+            metrics,
+            milestones,
+            tail: standing.resume_after.clone(),
+            stream_sequence: standing.stream_sequence,
+            beyond: None,
+            keep_from: Instant::now(),
+            ending: None,
+        }
+    }
+
+    /// Runs until the source has ended and everything it sent is stored.
+    ///
+    /// # Errors
+    /// At the first error of the publisher or the mapping. Nothing after it was sent.
+    pub async fn run(mut self, mut queue: Receiver) -> Result<(), PipelineError> {
+        let mut in_flight: Option<InFlight<P>> = None;
+        let mut source_ended = false;
+        loop {
+            let last = source_ended || self.ending.is_some();
+            if in_flight.is_none() {
+                in_flight = self.send_next(last);
+            }
+            let reads = !last && self.outbox.wants_more();
+            let keeps = in_flight.is_none() && self.beyond.is_some();
+            tokio::select! {
+                biased;
+                // No branch loses anything: what is in flight stays in the variable and is polled
+                // again, `recv` is cancel-safe, and the timer only wakes the loop.
+                (publisher, sent) = wait(&mut in_flight), if in_flight.is_some() => {
+                    in_flight = None;
+                    self.publisher = Some(publisher);
+                    self.settle(sent)?;
+                }
+                queued = queue.recv(), if reads => match queued {
+                    Some(queued) => self.receive(queued.event),
+                    None => source_ended = true,
+                },
+                () = tokio::time::sleep_until(self.keep_from), if keeps && !last => {}
+                else => return self.ending.map_or(Ok(()), Err),
+            }
+        }
+    }
+
+    fn receive(&mut self, event: SourceEvent) {
+        let result = match event {
+            SourceEvent::Changes(batch) => {
+                let seen = self.converter.convert(&batch, &mut self.outbox);
+                seen.map(|seen| self.count_rows(seen)).map_err(PipelineError::from)
+            }
+            SourceEvent::Progress(progress) => {
+                self.outbox.progress(progress);
+                Ok(())
+            }
+            SourceEvent::SchemaChanged { table, .. } => {
+                let (source, table) = (self.config.source.as_str(), table.name.to_string());
+                tracing::info!(source, table, "the table has a new shape");
+                Ok(())
+            }
+            SourceEvent::Truncated(truncated) => self.truncated(&truncated),
+        };
+        self.ending = result.err();
+    }
+
+    fn truncated(&self, truncated: &Truncated) -> Result<(), PipelineError> {
+        let names: Vec<_> = truncated.tables.iter().map(|t| t.name.to_string()).collect();
+        let table = names.join("\", \"");
+        match self.config.on_truncate {
+            TruncatePolicy::Stop => Err(PipelineError::Truncated { table }),
+            TruncatePolicy::Ignore => {
+                tracing::warn!(
+                    source = self.config.source,
+                    table,
+                    "truncated; downstream is not told"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends the next unit; with none to send, keeps a position beyond the stream's tail if it is
+    /// time, or if it is the last chance.
+    fn send_next(&mut self, last: bool) -> Option<InFlight<P>> {
+        if let Some(unit) = self.outbox.take() {
+            return Some(Box::pin(publish(self.publisher.take()?, unit)));
+        }
+        if !last && Instant::now() < self.keep_from {
+            return None;
+        }
+        let milestone = self.beyond.take()?;
+        self.keep_from = Instant::now() + self.config.keep_interval;
+        let record = milestone.record(&self.config.source, self.epoch);
+        Some(Box::pin(keep(self.publisher.take()?, milestone, record)))
+    }
+
+    fn settle(&mut self, sent: Sent) -> Result<(), PipelineError> {
+        match sent {
+            Sent::Unit { batch, progress, seconds, result } => {
+                if let Some(published) = result.map_err(|error| self.failed(error))? {
+                    self.stream_sequence = published.stream_sequence;
+                    self.count_events(&batch, &published, seconds);
+                }
+                self.advance(&batch, progress.as_ref());
+                self.observe_lag(&batch, progress.as_ref());
+            }
+            Sent::Kept { milestone, result } => {
+                result.map_err(|error| self.failed(error))?;
+                self.milestones.send_replace(Some(milestone));
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: PublishError) -> PipelineError {
+        let labels = [self.config.source.as_str(), error.kind.as_str()];
+        self.metrics.publish_errors.with_label_values(&labels).inc();
+        PipelineError::Publish(error)
+    }
+
+    /// Moves the position. Safe here and only here: every event before it is acknowledged.
+    fn advance(&mut self, batch: &FrozenBatch, progress: Option<&Progress>) {
+        if let Some(position) = tail_of(batch) {
+            self.tail = Some(position.clone());
+        }
+        let settled = batch.settled().last();
+        let position = progress.map(|p| &p.position).or(settled.map(|s| &s.resume));
+        let Some(position) = position else { return };
+        let milestone = Milestone {
+            position: position.clone(),
+            sequence: settled.filter(|s| s.complete).map(|s| s.sequence.clone()),
+            stream_sequence: self.stream_sequence,
+        };
+        if self.tail.as_ref() == Some(position) {
+            self.beyond = None;
+            self.milestones.send_replace(Some(milestone));
+        } else {
+            self.beyond = Some(milestone);
+        }
+    }
+
+    fn observe_lag(&self, batch: &FrozenBatch, progress: Option<&Progress>) {
+        let source = [self.config.source.as_str()];
+        let now = crate::clock::now().as_seconds();
+        let latency = self.metrics.commit_to_publish.with_label_values(&source);
+        let commits = batch.settled().iter().filter(|s| s.complete && !s.snapshot);
+        let mut watermark = progress.map(|progress| progress.as_of);
+        let mut transactions = 0;
+        for commit in commits {
+            latency.observe((now - commit.committed_at.as_seconds()).max(0.0));
+            transactions += 1;
+            watermark = std::cmp::max(watermark, Some(commit.committed_at));
+        }
+        self.metrics.transactions.with_label_values(&source).inc_by(transactions);
+        if let Some(watermark) = watermark {
+            self.metrics.watermark.with_label_values(&source).set(watermark.as_seconds());
+        }
+    }
+
+    fn count_rows(&self, seen: Seen) {
+        let counts = [
+            ("read", seen.read),
+            ("insert", seen.insert),
+            ("update", seen.update),
+            ("delete", seen.delete),
+        ];
+        for (operation, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            self.metrics
+                .rows_read
+                .with_label_values(&[&self.config.source, operation])
+                .inc_by(count);
+        }
+    }
+
+    fn count_events(&self, batch: &FrozenBatch, published: &Published, seconds: f64) {
+        let source = [self.config.source.as_str()];
+        let metrics = &self.metrics;
+        let bytes = u64::try_from(batch.bytes()).unwrap_or(u64::MAX);
+        metrics.publish_bytes.with_label_values(&source).inc_by(bytes);
+        metrics.publish_seconds.with_label_values(&source).observe(seconds);
+        let messages = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        metrics.batch_messages.with_label_values(&source).observe(f64::from(messages));
+        for letter in &batch.dead_letters {
+            let labels = [self.config.source.as_str(), letter.reason.as_str()];
+            metrics.dead_letters.with_label_values(&labels).inc();
+        }
+        let too_large = u64::try_from(published.too_large).unwrap_or(u64::MAX);
+        let labels = [self.config.source.as_str(), Reason::TooLarge.as_str()];
+        metrics.dead_letters.with_label_values(&labels).inc_by(too_large);
+        self.count_event_types(batch);
+    }
+
+    /// Counts runs of equal types, so that the usual batch costs a few look-ups.
+    fn count_event_types(&self, batch: &FrozenBatch) {
+        let mut counts: Vec<(&str, u64)> = Vec::new();
+        for message in batch.messages() {
+            let Some(event_type) = message.header(header::TYPE).and_then(short_type) else {
+                continue;
+            };
+            match counts.iter_mut().find(|(known, _)| *known == event_type) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((event_type, 1)),
+            }
+        }
+        for (event_type, count) in counts {
+            let labels = [self.config.source.as_str(), event_type];
+            self.metrics.events_published.with_label_values(&labels).inc_by(count);
+        }
+    }
+}
+
+async fn wait<T: Unpin + Future>(future: &mut Option<T>) -> T::Output {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn publish<P: Publisher>(mut publisher: P, unit: Unit) -> (P, Sent) {
+    let batch = unit.events.freeze();
+    let start = Instant::now();
+    let result = if batch.is_empty() && batch.dead_letters.is_empty() {
+        Ok(None)
+    } else {
+        publisher.publish(&batch).await.map(Some)
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    (publisher, Sent::Unit { batch, progress: unit.progress, seconds, result })
+}
+
+async fn keep<P: Publisher>(
+    mut publisher: P,
+    milestone: Milestone,
+    record: OffsetRecord,
+) -> (P, Sent) {
+    let result = publisher.keep(&record).await;
+    (publisher, Sent::Kept { milestone, result })
+}
+
+/// The position the last message of the batch carries: that of the transaction it belongs to.
+fn tail_of(batch: &FrozenBatch) -> Option<&Position> {
+    let owner = batch.settled().iter().find(|settled| settled.messages_before == batch.len());
+    owner.filter(|_| !batch.is_empty()).map(|settled| &settled.resume)
+}
+
+/// `procurement.purchaseorder.released` of `erpbridge.procurement.purchaseorder.released.v1`.
+fn short_type(event_type: &str) -> Option<&str> {
+    let (name, _version) = event_type.strip_prefix("erpbridge.")?.rsplit_once('.')?;
+    Some(name)
+}

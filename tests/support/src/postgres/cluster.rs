@@ -1,0 +1,195 @@
+//! The files under a cluster: programs, data directory, configuration, owner.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{PASSWORD, USER};
+use crate::binaries::{cache, from_env, on_path};
+use crate::failure::Tried;
+use crate::process::{Owner, command, output};
+use crate::{Certificates, Directory, Failure, Port, Process, Result};
+
+/// Where Debian keeps the programs of each major version.
+const DEBIAN: &str = "/usr/lib/postgresql";
+
+/// Everything of a cluster that is there while it is down.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    programs: PathBuf,
+    owner: Option<Owner>,
+    certificates: Option<Certificates>,
+    directory: Directory,
+}
+
+impl Cluster {
+    /// Makes a data directory, and certificates if asked.
+    pub(super) fn make(tls: bool) -> Result<Self> {
+        let programs = find_programs()?;
+        let owner = unprivileged()?;
+        let directory = Directory::new("postgres")?;
+        let template = template(&programs, owner)?;
+        copy(&template, &directory.join("data"))?;
+        fs::create_dir(directory.join("socket")).tried("cannot create the socket directory")?;
+        let certificates = tls.then(|| Certificates::make(directory.path())).transpose()?;
+        if let Some(Certificates { key, .. }) = &certificates {
+            give(key, owner)?;
+        }
+        give(directory.path(), owner)?;
+        give(&directory.join("socket"), owner)?;
+        Ok(Self { programs, owner, certificates, directory })
+    }
+
+    /// Writes the configuration files.
+    pub(super) fn configure(&self, port: &Port, settings: &BTreeMap<String, String>) -> Result<()> {
+        let certificates =
+            self.certificates.as_ref().map(|Certificates { certificate, key, .. }| {
+                let (certificate, key) = (certificate.display(), key.display());
+                format!("ssl = on\nssl_cert_file = '{certificate}'\nssl_key_file = '{key}'\n")
+            });
+        let settings = settings.iter().map(|(name, value)| {
+            let value = value.replace('\'', "''");
+            format!("{name} = '{value}'\n")
+        });
+        let place = format!(
+            "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = '{}'\n",
+            port.number(),
+            self.socket().display(),
+        );
+        let text: String = std::iter::once(place).chain(certificates).chain(settings).collect();
+        self.write("postgresql.conf", &text)?;
+        let transport = if self.certificates.is_some() { "hostssl" } else { "host" };
+        let remote = format!("{transport} all,replication all 127.0.0.1/32 scram-sha-256\n");
+        self.write("pg_hba.conf", &format!("local all,replication all trust\n{remote}"))
+    }
+
+    /// Starts the server.
+    pub(super) fn launch(&self) -> Result<Process> {
+        let mut command = command(&self.programs.join("postgres"), self.owner);
+        command.arg("-D").arg(self.data()).current_dir(self.directory.path());
+        Process::run(command, &self.directory.join("postgres.log"))
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.directory.join("socket")
+    }
+
+    pub(super) fn programs(&self) -> &Path {
+        &self.programs
+    }
+
+    pub(super) fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.data().join(name);
+        fs::write(&path, text).tried(format_args!("cannot write \"{}\"", path.display()))
+    }
+}
+
+/// By `ERPBRIDGE_PG_BIN`, then the newest version Debian has, then PATH.
+fn find_programs() -> Result<PathBuf> {
+    if let Some(programs) = from_env("ERPBRIDGE_PG_BIN")? {
+        return Ok(programs);
+    }
+    let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(DEBIAN)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
+        .map(|(version, path)| (version, path.join("bin")))
+        .filter(|(_, path)| path.join("initdb").exists() && path.join("postgres").exists())
+        .collect();
+    versions.sort();
+    let on_path = || on_path("initdb").find_map(|initdb| initdb.parent().map(Path::to_owned));
+    versions.pop().map(|(_, programs)| programs).or_else(on_path).ok_or_else(|| {
+        Failure::new("found no PostgreSQL; run tests/install.sh or set ERPBRIDGE_PG_BIN")
+    })
+}
+
+/// PostgreSQL refuses to run as root; then it runs as `postgres`, or `nobody`.
+fn unprivileged() -> Result<Option<Owner>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let users = fs::read_to_string("/etc/passwd").tried("cannot read \"/etc/passwd\"")?;
+    let owner = ["postgres", "nobody"].iter().find_map(|name| user(&users, name));
+    let missing = || Failure::new("found neither user \"postgres\" nor user \"nobody\"");
+    owner.map(Some).ok_or_else(missing)
+}
+
+fn user(users: &str, name: &str) -> Option<Owner> {
+    let mut fields = users
+        .lines()
+        .map(|line| line.split(':'))
+        .find_map(|mut fields| (fields.next() == Some(name)).then_some(fields))?;
+    Some(Owner { uid: fields.nth(1)?.parse().ok()?, gid: fields.next()?.parse().ok()? })
+}
+
+/// A fresh data directory to copy: making one takes a second, copying it a tenth of that.
+fn template(programs: &Path, owner: Option<Owner>) -> Result<PathBuf> {
+    let mut version = Command::new(programs.join("initdb"));
+    version.arg("--version");
+    let version = output(version)?.split_whitespace().nth(2).unwrap_or("unknown").to_owned();
+    let uid = owner.map_or(rustix::process::geteuid().as_raw(), |owner| owner.uid);
+    let template = cache().join(format!("postgres-{version}-{uid}"));
+    if template.exists() {
+        return Ok(template);
+    }
+    let workshop = Directory::new("initdb")?;
+    give(workshop.path(), owner)?;
+    let fresh = workshop.join("data");
+    initialise(programs, owner, &workshop, &fresh)?;
+    publish(&fresh, &template)?;
+    Ok(template)
+}
+
+fn initialise(
+    programs: &Path,
+    owner: Option<Owner>,
+    workshop: &Directory,
+    data: &Path,
+) -> Result<()> {
+    let password = workshop.write("password", PASSWORD)?;
+    let mut initdb = command(&programs.join("initdb"), owner);
+    initdb.arg("-D").arg(data).arg("--pwfile").arg(password).current_dir(workshop.path());
+    initdb.args(["--username", USER, "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]);
+    initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256"]);
+    output(initdb)?;
+    Ok(())
+}
+
+/// Puts the template where others find it, in one step: two processes may be here at once.
+fn publish(fresh: &Path, template: &Path) -> Result<()> {
+    fs::create_dir_all(cache()).tried("cannot create the cache directory")?;
+    let unique = tempfile::Builder::new()
+        .prefix("postgres-new-")
+        .tempdir_in(cache())
+        .tried("cannot create a directory in the cache")?;
+    let copied = unique.path().join("data");
+    copy(fresh, &copied)?;
+    match fs::rename(&copied, template) {
+        Err(_) if template.exists() => Ok(()),
+        renamed => renamed.tried("cannot put the data directory into the cache"),
+    }
+}
+
+/// Copies a data directory with its owners and modes.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut cp = Command::new("cp");
+    cp.arg("-a").arg("--reflink=auto").arg(from).arg(to);
+    output(cp)?;
+    Ok(())
+}
+
+fn give(path: &Path, owner: Option<Owner>) -> Result<()> {
+    let Some(Owner { uid, gid }) = owner else { return Ok(()) };
+    chown(path, Some(uid), Some(gid)).tried(format_args!("cannot hand over \"{}\"", path.display()))
+}
