@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use erpbridge_connector::{Finding, Severity};
+use erpbridge_connector::Finding;
 
-/// The finding as text for a terminal. `text_of` gives a file's text by the name its places
+/// The finding as text for a terminal; how bad it is and which
+/// statements mend it, the caller says. `text_of` gives a file's text by the name its places
 /// carry; without it, or for findings that are not about a file, the line is left out.
 ///
 /// ```text
@@ -13,15 +14,11 @@ use erpbridge_connector::{Finding, Severity};
 ///       |     ^^^^ did you mean `from`?
 /// ```
 pub fn render(finding: &Finding, text_of: impl Fn(&str) -> Option<String>) -> String {
-    let level = if finding.severity == Severity::Warning { "warning: " } else { "" };
-    let mut out = format!("{}: {level}{}", finding.subject, finding.problem);
+    let mut out = format!("{}: {}", finding.subject, finding.problem);
     match quote(finding, text_of) {
         Some(quote) => out.push_str(&quote),
         None if finding.mend.is_empty() => {}
         None => out.extend(["\n  ", &finding.mend]),
-    }
-    for statement in &finding.sql {
-        out.extend(["\n    ", statement]);
     }
     out
 }
@@ -87,8 +84,8 @@ mod tests {
 
     #[test]
     fn without_the_file_the_mend_stands_alone() {
-        let finding = Finding::warning("table `x`", "no key", "add a key").with_sql("ALTER ...");
+        let finding = Finding::warning("table `x`", "no key", "add a key");
         let text = render(&finding, |_| None);
-        assert_eq!(text, "table `x`: warning: no key\n  add a key\n    ALTER ...");
+        assert_eq!(text, "table `x`: no key\n  add a key");
     }
 }

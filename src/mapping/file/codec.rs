@@ -88,7 +88,8 @@ pub(super) fn codec(
         let mend = match legal {
             _ if constant => "a constant is not decoded: remove it".to_owned(),
             [] => "remove it".to_owned(),
-            legal => format!("at most one of `{}` fits here", legal.join("`, `")),
+            [only] => format!("only `{only}` fits here, once"),
+            several => format!("write one of `{}`", several.join("`, `")),
         };
         findings.error(&entry.place, format!("`{}` does not fit this field", entry.key), mend);
         return None;

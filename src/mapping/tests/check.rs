@@ -147,6 +147,50 @@ fn what_a_delete_means_must_be_said_and_kept() {
 }
 
 #[test]
+fn a_directory_is_all_its_mapping_files_and_no_cases() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = orders(FULL);
+    let (head, events) = text.split_once("events:").unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("a.yaml", head);
+    write("b.yml", &format!("mapping: shop\nevents:{events}"));
+    write("orders.cases.yaml", "not a mapping");
+    write("notes.txt", "not a mapping");
+    let mapping = Mapping::load(&[directory.path().to_owned()]).unwrap();
+    assert_eq!(mapping.event_types().len(), 5);
+    let missing = directory.path().join("missing.yaml");
+    let findings = Mapping::load(std::slice::from_ref(&missing)).unwrap_err();
+    assert_eq!(findings[0].subject, missing.display().to_string());
+    assert!(findings[0].problem.starts_with("the file cannot be read"));
+}
+
+#[test]
+fn what_one_mapping_says_twice_is_found_across_its_files() {
+    let text = orders(FULL);
+    let other = "mapping: shop\ncompany: { constant: x }\ncodes: { lifecycle: { '*': pass } }\n";
+    let findings = Mapping::from_texts(&[("a.yaml", &text), ("b.yaml", other)]).unwrap_err();
+    let found: Vec<String> = findings.iter().map(line).collect();
+    assert!(found.iter().any(|line| line.contains("`company` is said twice")), "{found:?}");
+    assert!(found.iter().any(|line| line.contains("`lifecycle` is written in two files")));
+}
+
+#[test]
+fn two_aliases_of_a_table_agree_on_its_key() {
+    let rules = "
+  - { emit: procurement.purchaseorder.closed, on: orders, when: updated, fields: { supplier: su } }
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+  - { emit: procurement.purchaseorder.closed, on: again, when: updated, fields: { supplier: su } }
+";
+    let text = orders(rules);
+    let again = "  again: { table: erp.po, key: [id, co], deleted: ignore }\ncodes:";
+    let text = text.replace("codes:\n", &format!("{again}\n"));
+    let mapping = Mapping::from_texts(&[("m.yaml", &text)]);
+    let mapping = mapping.unwrap_or_else(|findings| panic!("{findings:#?}"));
+    let findings = mapping.bind("erp1", &schema(ReplicaIdentity::Full)).unwrap_err();
+    assert!(findings[0].problem.contains("are the same table, yet differ"), "{findings:?}");
+}
+
+#[test]
 fn rule_ids_are_unique() {
     let rule = "
   - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
