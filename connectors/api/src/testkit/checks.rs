@@ -243,8 +243,14 @@ fn start(bench: &impl Bench, tables: &[&TableName], after: Option<&Position>) ->
 /// which is confirmed to it.
 async fn following(bench: &impl Bench, tables: &[&TableName]) -> (Run, Position) {
     let mut run = start(bench, tables, None);
-    let origin = run.until_progress().await.position;
+    let mut origin = run.until_progress().await.position;
     run.confirm(&origin);
+    while !bench.follows_after(&origin) {
+        let moved = |seen: &Seen| seen.last_progress().is_some_and(|last| last.position != origin);
+        let seen = run.until("progress past the snapshot", moved).await;
+        origin = seen.last_progress().expect("it moved").position.clone();
+        run.confirm(&origin);
+    }
     (run, origin)
 }
 
