@@ -115,7 +115,8 @@ impl Wire {
             // One large row shall not keep its memory for ever.
             self.incoming = BytesMut::with_capacity(BUFFER_BYTES);
         }
-        let missing = self.frame_bytes()?.map_or(0, |whole| whole - self.incoming.len());
+        let missing =
+            self.frame_bytes()?.map_or(0, |whole| whole.saturating_sub(self.incoming.len()));
         self.incoming.reserve(std::cmp::max(missing, BUFFER_BYTES / 2));
         match self.socket.read_buf(&mut self.incoming).await {
             Ok(0) => Err(closed()),
@@ -186,8 +187,14 @@ impl Wire {
 
     /// Reads and forgets until the server closes.
     pub(super) async fn drain(&mut self) {
-        while self.fill().await.is_ok() {
-            self.taken = self.incoming.len();
+        self.taken = 0;
+        loop {
+            self.incoming.clear();
+            self.incoming.reserve(BUFFER_BYTES);
+            match self.socket.read_buf(&mut self.incoming).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
         }
     }
 
