@@ -28,7 +28,7 @@ use crate::Lsn;
 use crate::assemble::{Assembler, Outbox};
 use crate::feedback::{Feedback, Status};
 use crate::observer::{Observer, Probe};
-use crate::pgoutput::{self, Malformed, Message};
+use crate::pgoutput::{self, Message};
 use crate::position::{Identity, LogPosition};
 use crate::stream::{Connection, Event};
 
@@ -102,25 +102,28 @@ struct Loop<'a> {
 impl Loop<'_> {
     async fn run(mut self) -> Result<(), SourceError> {
         while !self.line.stop.is_cancelled() {
-            match self.decode() {
-                Ok(Pause::Full) => {}
-                Ok(Pause::Announced(message)) => self.announce(&message).await?,
-                Ok(Pause::Quiet) => {
-                    self.assembler.flush(&mut self.outbox);
-                    self.watermark.progress(&self.assembler, &mut self.outbox);
-                    self.deliver().await?;
-                    self.line.wait().await?;
-                }
+            let pause = match self.decode() {
+                Ok(pause) => pause,
                 Err(error) => {
                     // What came before the fault is whole and may go.
                     self.assembler.flush(&mut self.outbox);
                     self.deliver().await?;
                     return Err(error);
                 }
+            };
+            if let Pause::Announced(message) = &pause {
+                self.announce(message).await?;
+            }
+            if matches!(pause, Pause::Quiet) {
+                // Waiting for more would only make what is there late.
+                self.assembler.flush(&mut self.outbox);
             }
             self.line.log_end = std::cmp::max(self.line.log_end, self.watermark.log_end());
             self.watermark.progress(&self.assembler, &mut self.outbox);
             self.deliver().await?;
+            if matches!(pause, Pause::Quiet) {
+                self.line.wait().await?;
+            }
         }
         // The queue must close before the bridge can know that nothing more comes.
         let Self { line, out, .. } = self;
@@ -359,17 +362,10 @@ fn position_of(event: &SourceEvent) -> Option<Position> {
 
 fn decode(bytes: &[u8]) -> Result<Message<'_>, SourceError> {
     pgoutput::decode(bytes).map_err(|error| {
-        let kind = match (bytes.first(), error) {
-            (Some(tag), _) => char::from(*tag),
-            (None, _) => '?',
-        };
-        undecodable(kind, error)
+        let tag = bytes.first().map_or('?', |tag| char::from(*tag));
+        let message = format!("a message of type {tag:?} in the log cannot be read");
+        SourceError::new(SourceErrorKind::Decode, message).with_cause(error)
     })
-}
-
-fn undecodable(kind: char, error: Malformed) -> SourceError {
-    let message = format!("a message of type {kind:?} in the log cannot be read");
-    SourceError::new(SourceErrorKind::Decode, message).with_cause(error)
 }
 
 fn closed(error: erpbridge_connector::Closed) -> SourceError {

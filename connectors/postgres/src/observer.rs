@@ -153,7 +153,8 @@ fn no_answer() -> SourceError {
 }
 
 /// `now()` is taken before the end of the log is read, never after. A standby only knows what it
-/// has replayed.
+/// has replayed. A commit under `synchronous_commit = off` reaches the log on disk up to three
+/// `wal_writer_delay` late, and the watermark is early by as much.
 const PROBE: &str = "
 SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
              ELSE pg_current_wal_flush_lsn() END)::text,

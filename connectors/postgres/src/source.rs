@@ -52,15 +52,21 @@ impl PostgresSource {
     }
 
     async fn run_until_stopped(&self, context: SourceContext) -> Result<(), SourceError> {
+        let stop = context.stop.clone();
         let begun = tokio::select! {
+            biased;
             // Dropping a beginning loses nothing: whatever it left half done is found and
             // repeated by the next start.
+            () = stop.cancelled() => return Ok(()),
             begun = Box::pin(self.begin(&context)) => begun?,
-            () = context.stop.cancelled() => return Ok(()),
         };
         context.status.send_modify(|status| status.phase = Phase::Streaming);
-        let followed = Box::pin(self.follow(begun, context)).await;
-        match followed {
+        match Box::pin(self.follow(begun, context)).await {
+            Err(error) if error.kind() == SourceErrorKind::Connection && stop.is_cancelled() => {
+                // The server misses our last confirmation; it sends those changes once more.
+                tracing::info!(source = %self.config.source, %error, "the server left first");
+                Ok(())
+            }
             Err(error) if error.kind() == SourceErrorKind::Connection => {
                 Err(self.look_again(error).await)
             }

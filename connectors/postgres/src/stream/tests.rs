@@ -57,6 +57,24 @@ async fn a_closed_connection_is_a_connection_error() {
     assert_eq!(error.kind(), erpbridge_connector::SourceErrorKind::Connection);
 }
 
+#[tokio::test]
+async fn the_end_reads_over_what_the_server_still_sends() {
+    let (mut server, ours) = tokio::io::duplex(1024);
+    let mut connection = Connection { wire: wire::over(ours, 1 << 20) };
+    let bytes = keepalive();
+    server.write_all(&[bytes.as_slice(), &bytes, &bytes[..7]].concat()).await.unwrap();
+    connection.fill().await.unwrap();
+    assert!(connection.event().unwrap().is_some());
+    let saying = async move {
+        server.write_all(&bytes[7..]).await.unwrap();
+        let mut last_words = [0; 10];
+        tokio::io::AsyncReadExt::read_exact(&mut server, &mut last_words).await.unwrap();
+        assert_eq!(last_words, *b"c\0\0\0\x04X\0\0\0\x04");
+    };
+    let (finished, ()) = tokio::join!(connection.finish(), saying);
+    finished.unwrap();
+}
+
 #[test]
 fn copy_data_cut_short_is_no_event() {
     let whole = keepalive();

@@ -27,8 +27,9 @@ use x509_cert::der::oid::db::rfc5912::{
 use crate::config::PostgresConfig;
 use crate::{sqlstate, tls};
 
-/// The receive buffer, while no message is larger.
-const BUFFER_BYTES: usize = 64 << 10;
+/// The receive buffer, while no message is larger. What one read brings is, behind a backlog, what
+/// goes into one batch.
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// What a message may hold beside a row: names and headers.
 const MESSAGE_SLACK: usize = 64 << 10;
@@ -111,11 +112,12 @@ impl Wire {
     /// Reads once. Cancel-safe: what has been read is in the buffer.
     pub(super) async fn fill(&mut self) -> Result<(), SourceError> {
         self.release();
-        if self.incoming.is_empty() && self.incoming.capacity() > 4 * BUFFER_BYTES {
+        if self.incoming.is_empty() && self.incoming.capacity() > 2 * BUFFER_BYTES {
             // One large row shall not keep its memory for ever.
             self.incoming = BytesMut::with_capacity(BUFFER_BYTES);
         }
-        let missing = self.frame_bytes()?.map_or(0, |whole| whole - self.incoming.len());
+        let missing =
+            self.frame_bytes()?.map_or(0, |whole| whole.saturating_sub(self.incoming.len()));
         self.incoming.reserve(std::cmp::max(missing, BUFFER_BYTES / 2));
         match self.socket.read_buf(&mut self.incoming).await {
             Ok(0) => Err(closed()),
@@ -186,8 +188,14 @@ impl Wire {
 
     /// Reads and forgets until the server closes.
     pub(super) async fn drain(&mut self) {
-        while self.fill().await.is_ok() {
-            self.taken = self.incoming.len();
+        self.taken = 0;
+        loop {
+            self.incoming.clear();
+            self.incoming.reserve(BUFFER_BYTES);
+            match self.socket.read_buf(&mut self.incoming).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
         }
     }
 
@@ -357,7 +365,7 @@ fn too_large(found: usize, allowed: usize) -> SourceError {
         .with_hint("raise max_row_bytes, or leave the table out of the publication")
 }
 
-/// For the addresses of tests.
+/// A connection to a server that a test plays.
 #[cfg(test)]
 pub(super) fn over(socket: tokio::io::DuplexStream, max_row_bytes: usize) -> Wire {
     Wire::new(Box::new(socket), None, max_row_bytes)
