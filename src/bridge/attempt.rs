@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use erpbridge_connector::{
-    Gauge, Receiver, Remedy, STOP_DEADLINE, Source, SourceContext, SourceError, SourceErrorKind,
-    SourceStatus, TableSelection, queue,
+    Finding, Gauge, Receiver, Remedy, STOP_DEADLINE, Severity, Source, SourceContext, SourceError,
+    SourceErrorKind, SourceStatus, TableSelection, queue,
 };
 use erpbridge_postgres::PostgresSource;
 use std::time::Duration;
@@ -36,6 +36,9 @@ pub enum AttemptError {
     /// The pipeline.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    /// The database is not fit for a first start.
+    #[error("the database is not ready for a first start")]
+    Unfit(Vec<Finding>),
     /// The local offsets could not be read.
     #[error(transparent)]
     State(#[from] StateError),
@@ -55,6 +58,7 @@ impl AttemptError {
             Self::Pipeline(PipelineError::Misfit(_) | PipelineError::Truncated { .. }) => {
                 Remedy::Stop
             }
+            Self::Unfit(_) => Remedy::Stop,
             Self::State(_) | Self::Lost(_) => Remedy::Retry,
         }
     }
@@ -72,6 +76,7 @@ impl AttemptError {
                  for this source and start again."
                     .to_owned(),
             ),
+            Self::Unfit(findings) => Some(told(findings)),
             Self::State(_) | Self::Lost(_) => None,
         }
     }
@@ -86,6 +91,10 @@ impl AttemptError {
             Self::Publish(error) => {
                 let labels = [source, error.kind.as_str()];
                 metrics.publish_errors.with_label_values(&labels).inc();
+            }
+            Self::Unfit(_) => {
+                let labels = [source, SourceErrorKind::Setup.as_str()];
+                metrics.source_errors.with_label_values(&labels).inc();
             }
             Self::Pipeline(_) | Self::State(_) | Self::Lost(_) => {}
         }
@@ -105,13 +114,34 @@ pub(super) async fn run(shared: &Shared, source: &SourceConfig) -> Result<(), At
     // Dropping a claim half-way is safe: a claim message without a writer claims nothing else.
     let Some(claimed) = shared.stop.run_until_cancelled(claim).await else { return Ok(()) };
     let (publisher, standing) = claimed?;
+    let connector = make_source(source, source.mapping.selection());
+    if standing.resume_after.is_none() {
+        check_first_start(connector.as_ref()).await?;
+    }
     tracing::info!(
         source = source.name,
         epoch = standing.epoch,
         resume_after = standing.resume_after.as_ref().map(ToString::to_string),
         "claimed the stream"
     );
-    Run::start(shared, source, publisher, &standing).finish().await
+    Run::start(shared, source, connector, publisher, &standing).finish().await
+}
+
+/// Before a source makes its slot, everything its check finds must be mended: a slot on a
+/// database that is not ready keeps log for a bridge that never runs, and a table published without
+/// a replica identity makes the ERP's own updates fail.
+async fn check_first_start(source: &dyn Source) -> Result<(), AttemptError> {
+    let mut findings = source.check().await?;
+    findings.retain(|finding| finding.severity == Severity::Error);
+    if findings.is_empty() { Ok(()) } else { Err(AttemptError::Unfit(findings)) }
+}
+
+/// Findings in one line, with the statements that mend them.
+fn told(findings: &[Finding]) -> String {
+    let one = |f: &Finding| {
+        format!("{}: {}; {}. {}", f.subject, f.problem, f.mend, f.sql.join(" "))
+    };
+    findings.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 async fn claim(
@@ -166,6 +196,7 @@ impl Run {
     fn start(
         shared: &Shared,
         config: &SourceConfig,
+        connector: Arc<dyn Source>,
         publisher: JetStreamPublisher,
         standing: &Standing,
     ) -> Self {
@@ -209,9 +240,8 @@ impl Run {
             stop: stop.clone(),
             status,
         };
-        let source = make_source(config, config.mapping.selection());
         Self {
-            source: tasks::spawn("connector", async move { source.run(context).await }),
+            source: tasks::spawn("connector", async move { connector.run(context).await }),
             pipeline,
             rows,
             settler: tasks::spawn("settler", settler.run(milestones)),

@@ -8,7 +8,7 @@ use erpbridge_connector::Finding;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Mapping;
-use super::file::{Compiled, compile};
+use super::file::{Compiled, check_name, compile};
 use crate::document::{Content, Document, Findings, MAX_BYTES, Node};
 
 /// Whether a file of a mapping directory is part of the mapping: YAML, but not cases.
@@ -142,11 +142,7 @@ fn name_of(node: &Node, findings: &mut Findings) -> String {
         return String::new();
     };
     let name = entry.value.as_text(findings).unwrap_or_default();
-    let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
-    if name.is_empty() || !name.bytes().all(legal) {
-        let mend = "write letters, digits, `-`, `_` or `.`";
-        findings.error(&entry.value.place, "not a name for a mapping", mend);
-    }
+    check_name(name, &entry.value.place, findings);
     name.to_owned()
 }
 

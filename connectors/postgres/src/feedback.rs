@@ -23,7 +23,7 @@ const ASK_AFTER: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What a patient server is believed to be.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the server may be late beyond its patience.
 const MARGIN: Duration = Duration::from_secs(5);

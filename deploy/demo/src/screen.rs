@@ -7,10 +7,15 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::event_line::EventLine;
 
-/// How many events are shown in a second; the others are counted.
-const SHOWN: usize = 8;
+/// How many events are shown in a second, and how many of them of one kind; the others are
+/// counted.
+const SHOWN: usize = 10;
+const SHOWN_OF_A_KIND: usize = 2;
 /// How many kinds of event the count names.
 const NAMED: usize = 4;
+
+/// Under the subject.
+const INDENT: &str = "                         ";
 
 const DIM: &str = "2";
 const BOLD: &str = "1";
@@ -30,6 +35,8 @@ pub struct Screen {
 struct Second {
     kinds: BTreeMap<String, usize>,
     lags: Vec<i64>,
+    shown: usize,
+    snapshot: usize,
 }
 
 impl Default for Screen {
@@ -54,18 +61,24 @@ impl Screen {
 
     /// An event: shown if this second has room, counted in any case.
     pub(crate) fn event(&self, line: &EventLine) {
-        let mut second = self.second();
-        *second.kinds.entry(line.kind().to_owned()).or_default() += 1;
-        second.lags.push(line.lag);
-        if second.lags.len() <= SHOWN {
+        if self.second().admit(line) {
             Self::put(&self.columns(line));
         }
+    }
+
+    /// An event about what was there before the bridge came.
+    pub(crate) fn snapshot(&self) {
+        self.second().snapshot += 1;
     }
 
     /// The end of a second: what was not shown is told in one line.
     pub(crate) fn tick(&self) {
         let second = std::mem::take(&mut *self.second());
-        if second.lags.len() > SHOWN {
+        if second.snapshot > 0 {
+            let text = format!("{INDENT}{} events tell what was there before", second.snapshot);
+            Self::put(&self.paint(DIM, &text));
+        }
+        if second.lags.len() > second.shown {
             Self::put(&self.paint(DIM, &second.count()));
         }
     }
@@ -93,19 +106,29 @@ impl Screen {
 }
 
 impl Second {
+    /// Counts an event; true if it shall be shown.
+    fn admit(&mut self, line: &EventLine) -> bool {
+        let of_its_kind = self.kinds.entry(line.kind().to_owned()).or_default();
+        *of_its_kind += 1;
+        self.lags.push(line.lag);
+        let shown = *of_its_kind <= SHOWN_OF_A_KIND && self.shown < SHOWN;
+        self.shown += usize::from(shown);
+        shown
+    }
+
     /// `… and 201 more events: 90 purchaseorderline.added, …; lag median 4 ms, longest 12 ms`
     fn count(mut self) -> String {
         self.lags.sort_unstable();
         let median = self.lags.get(self.lags.len() / 2).copied().unwrap_or_default();
         let longest = self.lags.last().copied().unwrap_or_default();
-        let more = self.lags.len().saturating_sub(SHOWN);
+        let more = self.lags.len().saturating_sub(self.shown);
         let mut kinds: Vec<(String, usize)> = self.kinds.into_iter().collect();
         kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let named: Vec<String> =
             kinds.iter().take(NAMED).map(|(kind, count)| format!("{count} {kind}")).collect();
         let rest = if kinds.len() > NAMED { ", …" } else { "" };
         format!(
-            "             … and {more} more; in this second {}{rest}; \
+            "{INDENT}… and {more} more; in this second {}{rest}; \
              lag median {median} ms, longest {longest} ms",
             named.join(", ")
         )
@@ -135,11 +158,12 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_second_is_counted_with_its_lag() {
-        let lags: Vec<i64> = (1..=101).rev().collect();
-        let kinds = BTreeMap::from([("item.upserted".to_owned(), 101)]);
-        let text = Second { kinds, lags }.count();
-        assert!(text.contains("93 more; in this second 101 item.upserted;"), "{text}");
+    fn a_busy_second_shows_a_few_of_a_kind_and_counts_the_rest_with_its_lag() {
+        let mut second = Second::default();
+        let shown = (1..=101).rev().filter(|lag| second.admit(&line(*lag))).count();
+        assert_eq!(shown, SHOWN_OF_A_KIND);
+        let text = second.count();
+        assert!(text.contains("99 more; in this second 101 purchaseorder.released;"), "{text}");
         assert!(text.ends_with("lag median 51 ms, longest 101 ms"), "{text}");
     }
 }

@@ -53,6 +53,10 @@ fn broken(error: &dyn std::error::Error) -> Failure {
 }
 
 fn show(screen: &Screen, message: &jetstream::Message) {
+    let headers = message.headers.as_ref();
+    if headers.and_then(|headers| headers.get("ce-snapshot")).is_some() {
+        return screen.snapshot();
+    }
     let line = EventLine::read(&message.subject, &message.payload, OffsetDateTime::now_utc());
     if let Some(line) = line {
         screen.event(&line);

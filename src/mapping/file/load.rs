@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::codec::{CodeTables, Codec};
 use super::codes::CodeTable;
-use super::field::{CodeTables, Codec, Shape};
-use super::names::{ColumnName, one_of};
+use super::field::Shape;
+use super::names::{ColumnName, check_name, one_of};
 use super::reading::ReadingRules;
 use super::rule::{Rule, Shared, Step};
 use super::scope::Scope;
@@ -122,6 +123,7 @@ fn codes(files: &[Fields<'_>], findings: &mut Findings) -> CodeTables {
 
 fn tables(files: &[Fields<'_>], findings: &mut Findings) -> BTreeMap<String, Table> {
     let entries = shared(files, "tables", findings).into_iter().filter_map(|entry| {
+        check_name(&entry.key, &entry.place, findings);
         let table = Table::parse(&entry.key, &entry.place, &entry.value, findings)?;
         Some((entry.key.clone(), table))
     });

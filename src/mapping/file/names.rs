@@ -28,6 +28,15 @@ impl ColumnName {
     }
 }
 
+/// Names of mappings, tables and rules become parts of ids and headers.
+pub(in crate::mapping) fn check_name(name: &str, place: &Place, findings: &mut Findings) {
+    let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
+    if name.is_empty() || name.len() > 100 || !name.bytes().all(legal) {
+        let mend = "write up to 100 letters, digits, `-`, `_` or `.`";
+        findings.error(place, "not a name", mend);
+    }
+}
+
 /// One of a closed list of words. Anything else is a finding that lists them.
 pub(super) fn word<T: Copy>(
     node: &Node,

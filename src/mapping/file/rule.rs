@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::codec::{CodeTables, code_table};
 use super::codes::CodeTable;
 use super::contract;
-use super::field::{CodeTables, Field, Part, check_targets, code_table, one_state};
+use super::field::{Field, Part, check_targets, one_state};
 use super::filter::Filter;
-use super::names::{ColumnName, one_of, word};
+use super::names::{ColumnName, check_name, one_of, word};
 use crate::canonical::{EventDef, FieldKind, catalog};
 use crate::document::{Content, Entry, Fields, Findings, Node, Place};
 use crate::mapping::keys;
@@ -185,11 +186,7 @@ fn rule_id(fields: &Fields<'_>, event: &EventDef, on: &str, findings: &mut Findi
         return format!("{}-{}-{on}", event.entity, event.event);
     };
     let id = node.as_text(findings).unwrap_or_default();
-    let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
-    if id.is_empty() || id.len() > 100 || !id.bytes().all(legal) {
-        let mend = "write up to 100 letters, digits, `-`, `_` or `.`";
-        findings.error(&node.place, "not a rule id", mend);
-    }
+    check_name(id, &node.place, findings);
     id.to_owned()
 }
 

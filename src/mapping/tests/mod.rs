@@ -1,5 +1,6 @@
 //! The language from file to event, on one small legacy ERP.
 
+mod any_row;
 mod apply;
 mod cases;
 mod check;
@@ -130,6 +131,17 @@ fn change(
     before: Option<&Cells>,
     after: Option<&Cells>,
 ) -> ChangeBatch {
+    let values = |cells: &Cells| values(cells).collect();
+    change_of(schema, operation, before.map(values), after.map(values))
+}
+
+/// One change in a transaction of its own.
+fn change_of(
+    schema: &Arc<TableSchema>,
+    operation: Operation,
+    before: Option<Vec<Value<'_>>>,
+    after: Option<Vec<Value<'_>>>,
+) -> ChangeBatch {
     let mut builder = BatchBuilder::new();
     builder.begin(Transaction {
         id: "1".into(),
@@ -141,10 +153,10 @@ fn change(
     });
     let mut images = builder.change(schema, operation, 1);
     if let Some(before) = before {
-        images.before(values(before));
+        images.before(before);
     }
     if let Some(after) = after {
-        images.after(values(after));
+        images.after(after);
     }
     builder.finish()
 }

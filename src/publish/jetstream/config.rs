@@ -135,7 +135,7 @@ impl Default for StreamConfig {
             replicas: 1,
             max_age: None,
             max_bytes: None,
-            duplicate_window: Duration::from_secs(120),
+            duplicate_window: Duration::from_mins(2),
             deny_delete: false,
             deny_purge: false,
         }

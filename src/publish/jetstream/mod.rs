@@ -40,7 +40,7 @@ use tokio::time::Instant;
 
 use self::claim::{Claim, Claimed};
 use self::connect::Link;
-use self::offsets::Copy;
+use self::offsets::OffsetCopy;
 use self::outgoing::Shared;
 use self::refusal::{ApiError, PubAck, Refusal, code};
 use self::stream::{Fit, Wanted};
@@ -73,7 +73,7 @@ pub struct JetStreamPublisher {
 #[derive(Debug)]
 struct Session {
     link: Link,
-    copy: Copy,
+    copy: OffsetCopy,
     shared: Shared,
     /// Whether the stream takes batches.
     atomic: bool,
@@ -109,7 +109,8 @@ impl JetStreamPublisher {
     async fn open(&mut self, local: Option<OffsetRecord>) -> Result<Standing, PublishError> {
         let mut link = Link::open(&self.config, &self.source).await?;
         let fit = self.ensure_streams(&mut link).await?;
-        let (mut copy, kept) = Copy::load(&mut link, &self.config.bucket, &self.source).await?;
+        let (mut copy, kept) =
+            OffsetCopy::load(&mut link, &self.config.bucket, &self.source).await?;
         let stream = self.config.stream_name(&self.source);
         let claim = Claim {
             stream: &stream,

@@ -18,13 +18,13 @@ const OPERATION: HeaderName = HeaderName::from_static("KV-Operation");
 
 /// One key of the bucket.
 #[derive(Debug)]
-pub(super) struct Copy {
+pub(super) struct OffsetCopy {
     stream: String,
     subject: String,
     revision: u64,
 }
 
-impl Copy {
+impl OffsetCopy {
     /// Reads the record of `source`, if there is one. What cannot be read counts as absent.
     pub(super) async fn load(
         link: &mut Link,

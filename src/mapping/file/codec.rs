@@ -1,0 +1,192 @@
+//! Which codec a field names, and whether its kind may have it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::codes::CodeTable;
+use super::names::{one_of, word};
+use crate::canonical::FieldKind;
+use crate::document::{Fields, Findings, Node, Place};
+use crate::mapping::codec::{DateFormat, Zone};
+use crate::mapping::keys;
+
+/// The code tables of a mapping, by name.
+pub(super) type CodeTables = HashMap<String, Arc<CodeTable>>;
+
+/// How a text is decoded.
+#[derive(Clone, Debug)]
+pub(in crate::mapping) enum Codec {
+    /// As it is.
+    Text,
+    /// A whole number.
+    Integer,
+    /// An exact decimal, as stored.
+    Decimal,
+    /// A binary float, rounded to this many places.
+    Float(usize),
+    /// A whole number with this many decimal places implied.
+    Implied(usize),
+    /// A day; in the column's own format if none is given.
+    Date(Option<DateFormat>),
+    /// An instant; local times need the zone.
+    Instant(Option<Zone>),
+    /// A day or an instant, whichever the column holds.
+    Moment,
+    /// True or false, by codes if the column is not a truth value itself.
+    Bool(Option<BoolCodes>),
+    /// Through a code table.
+    Code(Arc<CodeTable>),
+}
+
+/// Which texts are true and which are false.
+#[derive(Clone, Debug)]
+pub(in crate::mapping) struct BoolCodes {
+    /// True.
+    pub yes: Box<[Box<str>]>,
+    /// False.
+    pub no: Box<[Box<str>]>,
+}
+
+/// More decimal places than any quantity or price has.
+const MAX_PLACES: u64 = 30;
+
+/// The keys that choose a codec, and for which kinds.
+fn codec_keys(kind: &FieldKind) -> &'static [&'static str] {
+    match kind {
+        FieldKind::Text | FieldKind::Code(_) => &["code"],
+        FieldKind::Decimal | FieldKind::Quantity | FieldKind::Money => {
+            &["float", "implied_decimals"]
+        }
+        FieldKind::Date => &["date"],
+        FieldKind::Instant => &["instant"],
+        FieldKind::DateOrInstant => &["date", "instant"],
+        FieldKind::Bool => &["bool"],
+        FieldKind::Integer => &[],
+    }
+}
+
+const CODEC_KEYS: [&str; 6] = ["float", "implied_decimals", "date", "instant", "bool", "code"];
+
+/// The codec a field names, or the plain one of its kind.
+pub(super) fn codec(
+    fields: &Fields<'_>,
+    kind: &FieldKind,
+    constant: bool,
+    codes: &CodeTables,
+    findings: &mut Findings,
+) -> Option<Codec> {
+    let mut chosen = CODEC_KEYS.iter().filter_map(|key| fields.entry(key));
+    let Some(entry) = chosen.next() else {
+        return if constant {
+            Some(constant_codec(kind))
+        } else {
+            plain_codec(kind, fields.place(), findings)
+        };
+    };
+    let legal = codec_keys(kind);
+    if constant || !legal.contains(&entry.key.as_str()) || chosen.next().is_some() {
+        let mend = match legal {
+            _ if constant => "a constant is not decoded: remove it".to_owned(),
+            [] => "remove it".to_owned(),
+            legal => format!("at most one of `{}` fits here", legal.join("`, `")),
+        };
+        findings.error(&entry.place, format!("`{}` does not fit this field", entry.key), mend);
+        return None;
+    }
+    chosen_codec(&entry.key, &entry.value, codes, findings)
+}
+
+fn chosen_codec(
+    key: &str,
+    node: &Node,
+    codes: &CodeTables,
+    findings: &mut Findings,
+) -> Option<Codec> {
+    match key {
+        "float" => {
+            let fields = node.fields(keys::FLOAT, findings)?;
+            let scale = fields.required("scale", findings)?;
+            places(scale, findings).map(Codec::Float)
+        }
+        "implied_decimals" => places(node, findings).map(Codec::Implied),
+        "date" => word(node, &DateFormat::NAMES, findings).map(|format| Codec::Date(Some(format))),
+        "instant" => zone(node, findings).map(|zone| Codec::Instant(Some(zone))),
+        "bool" => bool_codes(node, findings).map(|codes| Codec::Bool(Some(codes))),
+        _ => code_table(node, codes, findings).map(Codec::Code),
+    }
+}
+
+fn constant_codec(kind: &FieldKind) -> Codec {
+    match kind {
+        FieldKind::Text | FieldKind::Code(_) => Codec::Text,
+        FieldKind::Integer => Codec::Integer,
+        FieldKind::Decimal | FieldKind::Quantity | FieldKind::Money => Codec::Decimal,
+        FieldKind::Date => Codec::Date(None),
+        FieldKind::Instant => Codec::Instant(None),
+        FieldKind::DateOrInstant => Codec::Moment,
+        FieldKind::Bool => Codec::Bool(None),
+    }
+}
+
+/// The codec of a field that names none.
+pub(super) fn plain_codec(
+    kind: &FieldKind,
+    place: &Place,
+    findings: &mut Findings,
+) -> Option<Codec> {
+    if let FieldKind::Code(states) = kind {
+        let problem = "the source's codes must be translated here";
+        let mend = format!("add `code: <table>`; the states are {}", states.join(", "));
+        findings.error(place, problem, mend);
+        return None;
+    }
+    Some(constant_codec(kind))
+}
+
+/// A code table by name.
+pub(super) fn code_table(
+    node: &Node,
+    codes: &CodeTables,
+    findings: &mut Findings,
+) -> Option<Arc<CodeTable>> {
+    let name = node.as_text(findings)?;
+    let table = codes.get(name).map(Arc::clone);
+    if table.is_none() {
+        let mut known: Vec<&str> = codes.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        let problem = format!("there is no code table `{name}`");
+        findings.error(&node.place, problem, one_of(&known, name));
+    }
+    table
+}
+
+fn places(node: &Node, findings: &mut Findings) -> Option<usize> {
+    let places = node.as_u64(findings)?;
+    if places > MAX_PLACES {
+        let problem = format!("more than {MAX_PLACES} decimal places");
+        findings.error(&node.place, problem, "write the places the values really have");
+        return None;
+    }
+    usize::try_from(places).ok()
+}
+
+fn zone(node: &Node, findings: &mut Findings) -> Option<Zone> {
+    let fields = node.fields(keys::INSTANT, findings)?;
+    let node = fields.required("zone", findings)?;
+    let zone = Zone::parse(node.as_text(findings)?);
+    if zone.is_none() {
+        let mend = "write `UTC` or a fixed offset as \"+02:00\"; named zones are not known here";
+        findings.error(&node.place, "not a zone", mend);
+    }
+    zone
+}
+
+fn bool_codes(node: &Node, findings: &mut Findings) -> Option<BoolCodes> {
+    let fields = node.fields(keys::BOOL, findings)?;
+    let mut list = |key| -> Option<Box<[Box<str>]>> {
+        let values = fields.required(key, findings)?.as_list_or_one().iter();
+        Some(values.filter_map(|value| value.as_text(findings).map(Into::into)).collect())
+    };
+    let (yes, no) = (list("true"), list("false"));
+    Some(BoolCodes { yes: yes?, no: no? })
+}
