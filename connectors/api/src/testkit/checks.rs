@@ -91,7 +91,8 @@ pub async fn progress_never_comes_before_its_rows(bench: &impl Bench) {
     }
 }
 
-/// First, middle and last of the progress told, and the end of a transaction in between.
+/// First, middle and last of the progress told, and the end of a transaction in between. In the
+/// order of the log: a source that has confirmed a place cannot go back before it.
 fn places(seen: &Seen, known: usize) -> Vec<(Position, usize)> {
     let told: Vec<(Position, usize)> = seen
         .progress
@@ -102,7 +103,10 @@ fn places(seen: &Seen, known: usize) -> Vec<(Position, usize)> {
     let transactions = seen.changes.iter().zip(1..).skip(6).step_by(6);
     let ends = transactions.map(|(change, behind)| (change.resume.clone(), behind));
     let chosen = [0, told.len() / 2, told.len().saturating_sub(1)];
-    chosen.iter().filter_map(|place| told.get(*place).cloned()).chain(ends).collect()
+    let told = chosen.iter().filter_map(|place| told.get(*place).cloned());
+    let mut places: Vec<(Position, usize)> = ends.chain(told).collect();
+    places.sort_by_key(|(_, before)| *before);
+    places
 }
 
 /// Progress moves on when only tables nobody selected are written to.
