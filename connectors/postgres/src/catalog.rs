@@ -73,7 +73,7 @@ pub(crate) struct Description {
     pub(crate) partitioned: bool,
 }
 
-/// One column.
+/// One column of a table, and whether it is computed from others.
 #[derive(Clone, Debug)]
 pub(crate) struct Described {
     pub(crate) column: Column,
@@ -233,26 +233,20 @@ pub(crate) async fn describe(
     let columns = columns(session, oids).await?;
     let type_oids: Vec<u32> = columns.iter().map(|column| column.type_oid).collect();
     let types = base_types(session, &type_oids).await?;
-    for column in columns {
-        let kind = types.get(&column.type_oid).and_then(|base| base.kind);
-        if let Some(table) = described.get_mut(&column.table) {
-            table.columns.push(Described {
-                column: Column {
-                    name: column.name,
-                    kind: kind.unwrap_or(ColumnKind::Other),
-                    type_name: column.type_name,
-                    missing_in_log: false,
-                },
-                generated: column.generated,
-            });
+    for ColumnRow { table, type_oid, described: mut column } in columns {
+        if let Some(kind) = types.get(&type_oid).and_then(|base| base.kind) {
+            column.column.kind = kind;
+        }
+        if let Some(table) = described.get_mut(&table) {
+            table.columns.push(column);
         }
     }
     Ok(described)
 }
 
 /// Key, identity and size. A deferrable primary key identifies nothing: it may be violated for a
-/// while, so the server does not take it. Where a partitioned table is published under its own name, its
-/// partitions still log by *their* identity, so the weakest of them counts:
+/// while, so the server does not take it. Where a partitioned table is published under its own
+/// name, its partitions still log by *their* identity, so the weakest of them counts:
 /// <https://www.postgresql.org/docs/current/sql-altertable.html> (`REPLICA IDENTITY`).
 const SUMMARIES: &str = "
 WITH key AS (
@@ -326,10 +320,8 @@ fn replica_identity(rank: i32) -> ReplicaIdentity {
 
 struct ColumnRow {
     table: u32,
-    name: String,
     type_oid: u32,
-    type_name: String,
-    generated: bool,
+    described: Described,
 }
 
 /// <https://www.postgresql.org/docs/current/catalog-pg-attribute.html>
@@ -342,13 +334,14 @@ ORDER BY attrelid, attnum";
 async fn columns(session: &Session, oids: &[u32]) -> Result<Vec<ColumnRow>, SourceError> {
     session
         .read("list the columns", COLUMNS, &[&oids], |row| {
-            Ok(ColumnRow {
-                table: row.try_get(0)?,
+            let column = Column {
                 name: row.try_get(1)?,
-                type_oid: row.try_get(2)?,
+                kind: ColumnKind::Other,
                 type_name: row.try_get(3)?,
-                generated: row.try_get(4)?,
-            })
+                missing_in_log: false,
+            };
+            let described = Described { column, generated: row.try_get(4)? };
+            Ok(ColumnRow { table: row.try_get(0)?, type_oid: row.try_get(2)?, described })
         })
         .await
 }

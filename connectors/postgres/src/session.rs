@@ -28,6 +28,9 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 4;
 
+/// How long a goodbye may take.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+
 /// What to do about text that is not UTF-8.
 pub(crate) const ENCODING_HINT: &str = "the database holds bytes that its encoding does not vouch \
      for (see its server_encoding; SQL_ASCII checks nothing): correct the rows, or convert the \
@@ -68,12 +71,12 @@ impl Session {
         read.map_err(|error| server_error(error, doing))
     }
 
-    /// Says goodbye to the server and waits until the last byte is out.
+    /// Says goodbye to the server and waits, but not for ever, until the last byte is out.
     pub async fn close(mut self) {
         drop(self.client.take());
-        // The driver ends by itself once its client is gone; that it was aborted or panicked
-        // changes nothing any more.
-        drop((&mut self.driver).await);
+        // The driver ends by itself once its client is gone. How it ended changes nothing any
+        // more, and if it does not end, it is aborted with the session.
+        drop(tokio::time::timeout(CLOSE_DEADLINE, &mut self.driver).await);
     }
 }
 
@@ -207,6 +210,9 @@ fn connect_hint(config: &PostgresConfig, error: &tokio_postgres::Error) -> Optio
             "add a line for role \"{}\" and this machine's address to the server's pg_hba.conf",
             config.user
         ),
+        "42704" if message.contains("idle_session_timeout") => {
+            "this server is older than version 14, which the connector needs".to_owned()
+        }
         "3D000" => format!("there is no database \"{}\" on this server", config.database),
         "42501" => format!(
             "run: GRANT CONNECT ON DATABASE {} TO {}",

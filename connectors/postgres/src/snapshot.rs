@@ -8,7 +8,7 @@
 //! # Why nothing is lost or doubled
 //!
 //! Rows carry the sequence just before the consistent point, so that every later commit is newer,
-//! and an ordinal that grows in the order the batches enter the queue ([`Outlet`]). They all
+//! and an ordinal that grows in the order the batches enter the queue (`Outlet`). They all
 //! resume at the same position: a snapshot that breaks off is read again from the start, because
 //! a new export shows another moment. Only the caller, once [`run`] has returned `Ok`, may send a
 //! progress beyond the snapshot.
@@ -55,9 +55,11 @@ pub async fn run(
     resume: Position,
     context: &SourceContext,
 ) -> Result<(), SourceError> {
+    let reading =
+        Box::pin(read_all(config, selection, snapshot_name, consistent_point, resume, context));
     tokio::select! {
         // Rows read but not sent are lost with this branch; the snapshot will be read anew.
-        done = Box::pin(read_all(config, selection, snapshot_name, consistent_point, resume, context)) => done,
+        done = reading => done,
         () = context.stop.cancelled() => Err(stopped()),
     }
 }
@@ -172,11 +174,13 @@ impl Snapshot<'_> {
     async fn read_tables(&self, session: Session) -> Result<(), SourceError> {
         while let Some((place, table)) = self.next_table() {
             let name = &table.schema.name;
+            let estimate = table.rows_estimate;
             let started = Instant::now();
-            tracing::info!(table = %name, estimate = table.rows_estimate, "snapshot of table begins");
+            tracing::info!(table = %name, estimate, "snapshot of table begins");
             let rows = self.read_table(&session, place, &table).await?;
             self.progress(place, |progress| progress.complete = true);
-            tracing::info!(table = %name, rows, elapsed = ?started.elapsed(), "snapshot of table complete");
+            let elapsed = started.elapsed();
+            tracing::info!(table = %name, rows, ?elapsed, "snapshot of table complete");
         }
         session.close().await;
         Ok(())

@@ -129,10 +129,14 @@ pub(super) async fn read(
 }
 
 /// <https://www.postgresql.org/docs/current/view-pg-settings.html>
+///
+/// What was set for a role or a database is not the server's setting; [`ASYNCHRONOUS_COMMIT`]
+/// looks for those.
 const SETTINGS: &str = "
 SELECT name, setting FROM pg_settings
 WHERE name IN ('wal_level', 'max_replication_slots', 'max_wal_senders', 'wal_sender_timeout',
-               'max_slot_wal_keep_size', 'synchronous_commit', 'idle_replication_slot_timeout')";
+               'max_slot_wal_keep_size', 'synchronous_commit', 'idle_replication_slot_timeout')
+  AND source NOT IN ('database', 'user', 'database user')";
 
 async fn settings(session: &Session) -> Result<HashMap<String, String>, SourceError> {
     session

@@ -291,6 +291,7 @@ mod tests {
     #[test]
     fn asynchronous_commits_are_told_wherever_they_were_set() {
         let mut facts = facts(15, GOOD);
+        facts.settings.insert("synchronous_commit".to_owned(), "off".to_owned());
         facts.asynchronous_commit = vec![
             SettingScope { role: Some("Erp App".to_owned()), database: Some("erp".to_owned()) },
             SettingScope { role: None, database: Some("erp".to_owned()) },
@@ -300,6 +301,8 @@ mod tests {
         assert_eq!(
             sql,
             [
+                "ALTER SYSTEM SET synchronous_commit = 'on'",
+                "SELECT pg_reload_conf()",
                 "ALTER ROLE \"Erp App\" IN DATABASE \"erp\" SET synchronous_commit = 'on'",
                 "ALTER DATABASE \"erp\" SET synchronous_commit = 'on'"
             ]

@@ -1,13 +1,15 @@
 //! The start-up check against servers that lack things.
 
-use erpbridge_connector::{Finding, Severity};
+use erpbridge_connector::{Finding, Severity, SourceFuture};
 use erpbridge_postgres::{PostgresConfig, check};
 use erpbridge_test_support::Postgres;
 
 use crate::{Named, bare_role, config};
 
 async fn found(config: &PostgresConfig, tables: &[&str]) -> Vec<Finding> {
-    check(config, &Named::new(tables)).await.unwrap()
+    let mapped = Named::new(tables);
+    let checking: SourceFuture<'_, _> = Box::pin(check(config, &mapped));
+    checking.await.unwrap()
 }
 
 fn subjects(findings: &[Finding]) -> Vec<&str> {

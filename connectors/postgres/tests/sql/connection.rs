@@ -10,7 +10,8 @@ use erpbridge_test_support::{Certificates, Directory, Postgres};
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ServerConfig, crypto::ring};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::ring};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{bare_role, config};
@@ -106,41 +107,59 @@ async fn verify_full_trusts_its_own_authority_and_no_other() {
     connect(&config).await.unwrap().close().await;
 }
 
-/// A handshake over memory with a server that bears the names `localhost` and `127.0.0.1`.
-async fn handshake(certificates: &Certificates, mode: TlsMode, host: &str) -> bool {
-    let chain = CertificateDer::pem_file_iter(&certificates.certificate).unwrap();
-    let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+/// A server over memory that bears the names `localhost` and `127.0.0.1`.
+fn server(certificates: &Certificates, wants_certificate: bool) -> TlsAcceptor {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            chain.map(Result::unwrap).collect(),
-            PrivateKeyDer::from_pem_file(&certificates.key).unwrap(),
-        )
         .unwrap();
-    let ca_file = (mode != TlsMode::Require).then(|| certificates.ca.clone());
-    let tls = TlsConfig { mode, ca_file, ..TlsConfig::default() };
-    let client = TlsConnector::from(tls::client_config(&tls).unwrap().unwrap());
+    let builder = if wants_certificate {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&certificates.ca).unwrap()).unwrap();
+        let roots = Arc::new(roots);
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+        builder.with_client_cert_verifier(verifier.build().unwrap())
+    } else {
+        builder.with_no_client_auth()
+    };
+    let chain = vec![CertificateDer::from_pem_file(&certificates.certificate).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(&certificates.key).unwrap();
+    TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).unwrap()))
+}
+
+/// Whether both sides are content.
+async fn handshake(server: TlsAcceptor, tls: &TlsConfig, host: &str) -> bool {
+    let client = TlsConnector::from(tls::client_config(tls).unwrap().unwrap());
     let host = ServerName::try_from(host.to_owned()).unwrap();
     let (here, there) = tokio::io::duplex(16 << 10);
-    let (met, _) =
-        tokio::join!(client.connect(host, here), TlsAcceptor::from(Arc::new(server)).accept(there));
-    met.is_ok()
+    let (client, server) = tokio::join!(client.connect(host, here), server.accept(there));
+    client.is_ok() && server.is_ok()
 }
 
 #[tokio::test]
 async fn only_verify_full_looks_at_the_name() {
     let directory = Directory::new("names").unwrap();
     let certificates = Certificates::make(directory.path()).unwrap();
-    for (mode, own_name, other_name) in [
-        (TlsMode::VerifyFull, true, false),
-        (TlsMode::VerifyCa, true, true),
-        (TlsMode::Require, true, true),
-    ] {
-        assert_eq!(handshake(&certificates, mode, "localhost").await, own_name, "{mode:?}");
-        let elsewhere = handshake(&certificates, mode, "elsewhere.example").await;
-        assert_eq!(elsewhere, other_name, "{mode:?}");
+    for (mode, other_name_passes) in
+        [(TlsMode::VerifyFull, false), (TlsMode::VerifyCa, true), (TlsMode::Require, true)]
+    {
+        let ca_file = (mode != TlsMode::Require).then(|| certificates.ca.clone());
+        let tls = TlsConfig { mode, ca_file, ..TlsConfig::default() };
+        assert!(handshake(server(&certificates, false), &tls, "localhost").await, "{mode:?}");
+        let passes = handshake(server(&certificates, false), &tls, "elsewhere.example").await;
+        assert_eq!(passes, other_name_passes, "{mode:?}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_certificate_is_shown_ours() {
+    let directory = Directory::new("client").unwrap();
+    let certificates = Certificates::make(directory.path()).unwrap();
+    let mut tls = TlsConfig { ca_file: Some(certificates.ca.clone()), ..TlsConfig::default() };
+    assert!(!handshake(server(&certificates, true), &tls, "localhost").await);
+    tls.cert_file = Some(certificates.certificate.clone());
+    tls.key_file = Some(certificates.key.clone());
+    assert!(handshake(server(&certificates, true), &tls, "localhost").await);
 }
 
 #[tokio::test]
@@ -163,8 +182,10 @@ async fn the_pinned_settings_win_over_what_the_role_and_the_database_set() {
     let config = bare_role(&postgres, "postgres").await;
     postgres
         .execute(
-            "ALTER ROLE bridge SET datestyle = 'German'; ALTER ROLE bridge SET timezone = 'Asia/Tokyo';
-             ALTER ROLE bridge SET statement_timeout = 1; ALTER ROLE bridge SET search_path = public;
+            "ALTER ROLE bridge SET datestyle = 'German';
+             ALTER ROLE bridge SET timezone = 'Asia/Tokyo';
+             ALTER ROLE bridge SET statement_timeout = 1;
+             ALTER ROLE bridge SET search_path = public;
              ALTER DATABASE postgres SET bytea_output = 'escape';
              ALTER DATABASE postgres SET standard_conforming_strings = off;
              ALTER ROLE bridge IN DATABASE postgres SET row_security = on",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use erpbridge_connector::{
     Operation, Position, Receiver, SourceContext, SourceError, SourceErrorKind, SourceEvent,
-    SourceStatus, TableSelection, Value, queue,
+    SourceFuture, SourceStatus, TableSelection, Value, queue,
 };
 use erpbridge_postgres::session::connect;
 use erpbridge_postgres::{Lsn, PostgresConfig, snapshot};
@@ -84,7 +84,10 @@ async fn run(
 ) -> Result<(), SourceError> {
     let point = Lsn::new(0x16_B374_D848);
     let resume = Position::new("resume-here");
-    snapshot::run(config, selection, name, point, resume, &context).await
+    // The type says that the bridge may run it on any of its threads.
+    let reading: SourceFuture<'_, _> =
+        Box::pin(snapshot::run(config, selection, name, point, resume, &context));
+    reading.await
 }
 
 /// Reads everything wanted in one go.
@@ -278,7 +281,8 @@ async fn three_hundred_thousand_rows_pass_a_slow_receiver_in_flat_memory() {
     let postgres = Postgres::start().await.unwrap();
     postgres
         .execute(&format!(
-            "CREATE TABLE big AS SELECT n AS id, repeat('x', 400) AS pad FROM generate_series(1, {ROWS}) n;
+            "CREATE TABLE big AS
+               SELECT n AS id, repeat('x', 400) AS pad FROM generate_series(1, {ROWS}) n;
              CREATE PUBLICATION erpbridge FOR TABLE big"
         ))
         .await
