@@ -90,7 +90,8 @@ async fn a_prepared_transaction_comes_when_it_is_committed_and_holds_up_a_first_
     lab.run("COMMIT PREPARED 'late'").await;
     assert_eq!(tail.texts_of(2).await, ["insert a [2|NULL]", "insert a [1|NULL]"]);
     lab.run("BEGIN; INSERT INTO a VALUES (3); PREPARE TRANSACTION 'never'").await;
-    lab.run("ROLLBACK PREPARED 'never'; INSERT INTO a VALUES (4)").await;
+    lab.run("ROLLBACK PREPARED 'never'").await;
+    lab.run("INSERT INTO a VALUES (4)").await;
     assert_eq!(tail.texts_of(3).await[2], "insert a [4|NULL]");
     tail.stop().await;
 }
