@@ -37,6 +37,10 @@ pub struct PostgresSource {
     selection: Arc<dyn TableSelection>,
 }
 
+/// How long the second look at a slot may take whose stream broke. If the server does not answer,
+/// the next start will find out.
+const LOOK_DEADLINE: Duration = Duration::from_secs(3);
+
 /// The stream has started.
 struct Begun {
     connection: Connection,
@@ -192,8 +196,8 @@ impl PostgresSource {
             let mut connection = Connection::connect(&self.config).await?;
             start::read_slot(&mut connection, &self.config.slot).await
         };
-        match looked.await {
-            Ok(Some(slot)) if slot.lost.is_some() => {
+        match tokio::time::timeout(LOOK_DEADLINE, looked).await {
+            Ok(Ok(Some(slot))) if slot.lost.is_some() => {
                 start::lost(&self.config, &slot, None).with_cause(error)
             }
             // The server cannot be asked, or has nothing against us: the first error stands.
