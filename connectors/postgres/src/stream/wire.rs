@@ -25,7 +25,7 @@ use x509_cert::der::oid::db::rfc5912::{
 };
 
 use crate::config::PostgresConfig;
-use crate::{sqlstate, tls};
+use crate::{session, tls};
 
 /// The receive buffer, while no message is larger. What one read brings is, behind a backlog, what
 /// goes into one batch.
@@ -281,8 +281,8 @@ fn endpoint(socket: &TlsStream<TcpStream>) -> Option<Vec<u8>> {
     })
 }
 
-/// What the server said in an error. Its detail is left out: details quote values of rows.
-pub(super) fn server_error(body: &backend::ErrorResponseBody, doing: &str) -> SourceError {
+/// The code and the message of an error. Its detail is left out: details quote values of rows.
+pub(super) fn code_and_message(body: &backend::ErrorResponseBody) -> (String, String) {
     use postgres_protocol::message::backend::ErrorField;
     let (mut code, mut message) = (String::new(), String::new());
     let mut fields = body.fields();
@@ -295,8 +295,13 @@ pub(super) fn server_error(body: &backend::ErrorResponseBody, doing: &str) -> So
             _ => {}
         }
     }
-    let error = format!("{doing}: {message} (SQLSTATE {code})");
-    let error = SourceError::new(sqlstate::kind_of_sqlstate(&code), error);
+    (code, message)
+}
+
+/// What the server said in an error.
+pub(super) fn server_error(body: &backend::ErrorResponseBody, doing: &str) -> SourceError {
+    let (code, message) = code_and_message(body);
+    let error = session::told(&code, &message, doing);
     match hint(&code) {
         Some(hint) => error.with_hint(hint),
         None => error,
@@ -306,14 +311,6 @@ pub(super) fn server_error(body: &backend::ErrorResponseBody, doing: &str) -> So
 /// What a person can do about an error of the server.
 fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
-        "28P01" => {
-            "the password is wrong, or the role has none: set it with ALTER ROLE … PASSWORD and \
-             give the same to the bridge"
-        }
-        "28000" => {
-            "the server's pg_hba.conf has no line that lets this role in from here, for this \
-             database and with this encryption"
-        }
         "42501" => "give the role what replication needs: ALTER ROLE … REPLICATION",
         "53300" => "raise max_wal_senders or max_connections on the server",
         "53400" => "raise max_replication_slots on the server, or drop a slot nobody uses",
