@@ -12,7 +12,8 @@ const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, note text);
     CREATE PUBLICATION erpbridge FOR TABLE t";
 
 fn place(position: &Position) -> Lsn {
-    position.as_str().split(';').next().unwrap().parse().unwrap()
+    let text = position.as_str().trim_start_matches("snapshot:");
+    text.split(';').next().unwrap().parse().unwrap()
 }
 
 async fn confirmed(lab: &Lab) -> Lsn {

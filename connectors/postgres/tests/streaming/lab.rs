@@ -105,6 +105,12 @@ impl Lab {
         wait_until("the slot is free", PATIENCE, free).await.unwrap();
     }
 
+    /// Waits until nobody reads from the slot, or there is none.
+    pub(crate) async fn nobody_reads(&self) {
+        let free = async || self.slot("active").await.as_deref() != Some("true");
+        wait_until("nobody holds the slot", PATIENCE, free).await.unwrap();
+    }
+
     /// Waits until the slot has confirmed everything up to this place of the log.
     pub(crate) async fn slot_reaches(&self, lsn: &str) {
         let behind = format!("confirmed_flush_lsn >= '{lsn}'");

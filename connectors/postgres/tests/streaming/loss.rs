@@ -128,6 +128,6 @@ async fn text_the_server_cannot_convert_stops_the_source() {
     assert_eq!(tail.texts_of(1).await, ["insert t [1|plain]"]);
     lab.run("INSERT INTO t VALUES (2, convert_from('\\x4dfc6c6c6572', 'SQL_ASCII'))").await;
     let error = tail.ended().await;
-    assert_told(&error, SourceErrorKind::Decode, &["`public.t`", "note", "SQL_ASCII"]);
-    assert!(!format!("{error:?}").contains("ller"));
+    assert_told(&error, SourceErrorKind::Decode, &["SQL_ASCII"]);
+    assert!(!format!("{error:?}").contains("0xfc"), "{error:?}");
 }

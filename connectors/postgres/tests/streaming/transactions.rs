@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use erpbridge_connector::SourceErrorKind;
 use erpbridge_test_support::wait_until;
 
 use crate::lab::{Lab, Line, PATIENCE, server};
@@ -69,19 +70,19 @@ async fn a_prepared_transaction_comes_when_it_is_committed_and_holds_up_a_first_
     let builder = server().setting("max_prepared_transactions", "5");
     let lab = Lab::alone(builder, TABLES).await;
     lab.run("BEGIN; INSERT INTO a VALUES (0); PREPARE TRANSACTION 'early'").await;
-    let waiting = lab.start(None);
+    let mut waiting = lab.start(None);
+    waiting.until("a trace of the start", |tail| !tail.progress.is_empty()).await;
+    let trace = waiting.progress[0].clone();
     let waits = async || lab.slot("active").await.as_deref() == Some("true");
     wait_until("the slot is being made", PATIENCE, waits).await.unwrap();
-    // A stop is heeded although the server is in no hurry.
+    // A stop is heeded, although the server goes on to make the slot for nobody.
     let stopped = tokio::time::timeout(Duration::from_secs(5), waiting.stop());
     assert!(stopped.await.unwrap().is_empty());
-    wait_until("the slot is gone again", PATIENCE, async || lab.slot("active").await.is_none())
-        .await
-        .unwrap();
+    assert_eq!(lab.refused(Some(&trace)).await.kind(), SourceErrorKind::Busy);
 
-    let mut tail = lab.start(None);
-    wait_until("the slot is being made", PATIENCE, waits).await.unwrap();
     lab.run("COMMIT PREPARED 'early'").await;
+    lab.nobody_reads().await;
+    let mut tail = lab.start(Some(&trace));
     tail.following().await;
 
     lab.run("BEGIN; INSERT INTO a VALUES (1); PREPARE TRANSACTION 'late'").await;
