@@ -177,9 +177,10 @@ impl PostgresSource {
             probes: probed,
         };
         tokio::select! {
-            // The observer never ends; dropping it drops a question.
+            // Dropping the observer drops a question. Dropping the follower hangs up; what it had
+            // not sent comes again.
             followed = follower.run(context) => followed,
-            never = observer.observe(&probes, &status) => match never {},
+            shutting_down = observer.observe(&probes, &status) => Err(shutting_down),
         }
     }
 

@@ -75,7 +75,8 @@ async fn a_slot_in_other_hands_is_busy_and_its_reader_named() {
     let pid = reader(&lab).await;
     let error = lab.refused(Some(&origin)).await;
     assert_told(&error, SourceErrorKind::Busy, &[&format!("process {pid}")]);
-    tail.stop().await;
+    tail.kill().await;
+    lab.slot_is_free().await;
     let tail = lab.start(Some(&origin));
     reader(&lab).await;
     tail.stop().await;
