@@ -91,7 +91,7 @@ async fn tail() -> Result<(), Box<dyn Error>> {
         if tokio::signal::ctrl_c().await.is_ok() {
             stop.cancel();
         }
-        std::future::pending::<()>().await
+        std::future::pending::<()>().await;
     };
     let (followed, shown) = tokio::select! {
         both = async { tokio::join!(source.run(context), showing) } => both,

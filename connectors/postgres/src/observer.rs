@@ -4,7 +4,6 @@
 //! One session serves all of it. It is opened when it is needed and opened again when it broke;
 //! that the log's end cannot be asked for a while never stops the stream.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use crate::pgoutput::Relation;
 use crate::position::Lsn;
 use crate::relations::{TableFacts, TypeFacts};
 use crate::session::{Session, connect};
-use crate::{catalog, values};
+use crate::{catalog, sqlstate, values};
 
 /// How long an answer may take: all questions read a few rows of the catalogue.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -68,24 +67,32 @@ impl<'a> Observer<'a> {
         .await
     }
 
-    /// Asks for the log's end and the slot for ever.
+    /// Asks for the log's end and the slot until the server is shutting down, and returns that.
+    ///
+    /// A server that shuts down waits for its replication connections until they have confirmed
+    /// everything, which a bridge with a blocked publisher does not. So it must hang up, or the
+    /// ERP's database could not be restarted; and only this session is told.
     pub async fn observe(
         &self,
         probes: &watch::Sender<Option<Probe>>,
         status: &watch::Sender<SourceStatus>,
-    ) -> Infallible {
+    ) -> SourceError {
         let mut ticks = tokio::time::interval(PROBE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut well = true;
         for round in (0..SLOT_EVERY).cycle() {
             ticks.tick().await;
             let observed = self.observe_once(round == 0, probes, status).await;
-            if let Err(error) = &observed
-                && well
-            {
-                tracing::warn!(%error, "cannot ask where the log ends; the watermark stands still");
-            }
-            well = observed.is_ok();
+            well = match observed {
+                Ok(()) => true,
+                Err(error) if sqlstate::is_shutting_down(&error) => return error,
+                Err(error) => {
+                    if well {
+                        tracing::warn!(%error, "cannot ask where the log ends; the watermark stands still");
+                    }
+                    false
+                }
+            };
         }
         unreachable!("a cycle has no end")
     }
@@ -153,7 +160,8 @@ fn no_answer() -> SourceError {
 }
 
 /// `now()` is taken before the end of the log is read, never after. A standby only knows what it
-/// has replayed.
+/// has replayed. A commit under `synchronous_commit = off` reaches the log on disk up to three
+/// `wal_writer_delay` late, and the watermark is early by as much.
 const PROBE: &str = "
 SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
              ELSE pg_current_wal_flush_lsn() END)::text,

@@ -1,12 +1,11 @@
 //! Where the rows of a snapshot leave: printed rows in, batches out, numbered in queue order.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use erpbridge_connector::{
-    BatchBuilder, Column, Operation, Sender, SourceError, SourceErrorKind, SourceEvent,
-    TableSchema, Transaction, Value,
+    BatchBuilder, Operation, Sender, SourceError, SourceErrorKind, SourceEvent, TableSchema,
+    Transaction, Value,
 };
 
 use crate::session::ENCODING_HINT;
@@ -73,23 +72,18 @@ fn add(
     if found != expected {
         return Err(copy::Malformed::Cells { found, expected });
     }
-    let cells: Vec<_> = cells.into_iter().zip(&table.columns).map(canonical).collect();
-    let values = cells.iter().map(|cell| cell.as_deref().map_or(Value::Null, Value::Text));
+    let values = cells.iter().zip(&table.columns).map(|(cell, column)| match cell {
+        Some(text) => Value::Text(values::canonical(column.kind, text)),
+        None => Value::Null,
+    });
     batch.change(table, Operation::Read, ordinal).after(values);
     Ok(())
-}
-
-fn canonical<'r>((cell, column): (Option<Cow<'r, str>>, &Column)) -> Option<Cow<'r, str>> {
-    cell.map(|text| match text {
-        Cow::Borrowed(text) => Cow::Borrowed(values::canonical(column.kind, text)),
-        Cow::Owned(text) => Cow::Owned(values::canonical(column.kind, &text).to_owned()),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use erpbridge_connector::{
-        ColumnKind, Position, ReplicaIdentity, Sequence, TableName, Timestamp,
+        Column, ColumnKind, Position, ReplicaIdentity, Sequence, TableName, Timestamp,
     };
 
     use super::*;

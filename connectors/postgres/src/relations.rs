@@ -36,8 +36,6 @@ pub struct TypeFacts {
 /// An announced table.
 #[derive(Clone, Debug)]
 pub struct Announced {
-    /// Its name.
-    pub name: TableName,
     /// Its shape; none if nobody wants its rows.
     pub table: Option<Arc<TableSchema>>,
     /// Which columns a key-only image carries.
@@ -64,8 +62,7 @@ impl Relations {
 
     /// Takes note of a table nobody wants.
     pub fn announce_unwanted(&mut self, relation: &Relation<'_>) {
-        let name = name(relation);
-        self.announced.insert(relation.oid, Announced { name, table: None, key: Vec::new() });
+        self.announced.insert(relation.oid, Announced { table: None, key: Vec::new() });
     }
 
     /// Takes note of a wanted table. Returns its shape and the one before if they differ. An
@@ -82,7 +79,7 @@ impl Relations {
             _ => Arc::new(shape),
         };
         let key = relation.columns.iter().map(|column| column.key).collect();
-        let announced = Announced { name: name(relation), table: Some(Arc::clone(&table)), key };
+        let announced = Announced { table: Some(Arc::clone(&table)), key };
         self.announced.insert(relation.oid, announced);
         previous.filter(|previous| !Arc::ptr_eq(previous, &table)).map(|previous| (table, previous))
     }

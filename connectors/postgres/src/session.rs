@@ -11,7 +11,6 @@ use erpbridge_connector::{SourceError, SourceErrorKind};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::error::DbError;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Connection, NoTls, Row, Socket};
@@ -185,7 +184,10 @@ fn address(config: &PostgresConfig) -> String {
 }
 
 fn not_connected(config: &PostgresConfig, error: tokio_postgres::Error) -> SourceError {
-    let hint = connect_hint(config, &error);
+    let hint = match error.as_db_error() {
+        Some(told) => connect_hint(config, told.code().code(), told.message()),
+        None => local_hint(config, &error),
+    };
     let error = server_error(error, &format!("connect to {}", address(config)));
     match hint {
         Some(hint) => error.with_hint(hint),
@@ -193,10 +195,9 @@ fn not_connected(config: &PostgresConfig, error: tokio_postgres::Error) -> Sourc
     }
 }
 
-/// What a person can do about a refused connection.
-fn connect_hint(config: &PostgresConfig, error: &tokio_postgres::Error) -> Option<String> {
-    let code = error.code().map_or("", |code| code.code());
-    let message = error.as_db_error().map_or("", |error| error.message());
+/// What a person can do about a connection the server refused.
+pub(crate) fn connect_hint(config: &PostgresConfig, code: &str, message: &str) -> Option<String> {
+    let PostgresConfig { user, database, .. } = config;
     Some(match code {
         "28P01" => {
             "the password is wrong, or the role has none: set it with ALTER ROLE … PASSWORD \
@@ -207,22 +208,21 @@ fn connect_hint(config: &PostgresConfig, error: &tokio_postgres::Error) -> Optio
             "the server wants TLS from this address: set sslmode=verify-full".to_owned()
         }
         "28000" if message.contains("no pg_hba.conf entry") => format!(
-            "add a line for role \"{}\" and this machine's address to the server's pg_hba.conf",
-            config.user
+            "add a line for role \"{user}\" and this machine's address to the server's pg_hba.conf"
         ),
-        "42704" if message.contains("idle_session_timeout") => {
-            "this server is older than version 14, which the connector needs".to_owned()
+        "3D000" => format!("there is no database \"{database}\" on this server"),
+        // Older servers write it in one word.
+        "42501" if message.contains("walsender") || message.contains("WAL sender") => {
+            format!("run: ALTER ROLE {} REPLICATION", crate::sql::identifier(user))
         }
-        "3D000" => format!("there is no database \"{}\" on this server", config.database),
         "42501" => format!(
             "run: GRANT CONNECT ON DATABASE {} TO {}",
-            crate::sql::identifier(&config.database),
-            crate::sql::identifier(&config.user)
+            crate::sql::identifier(database),
+            crate::sql::identifier(user)
         ),
         "08P01" => "connect to the server itself: a connection pooler cannot carry start-up \
                     options or replication"
             .to_owned(),
-        "" => return local_hint(config, error),
         _ => return None,
     })
 }
@@ -277,7 +277,7 @@ fn certificate_hint(refused: &CertificateError) -> &'static str {
 /// The server's message is repeated, its detail is not: details quote row values.
 pub fn server_error(error: tokio_postgres::Error, doing: &str) -> SourceError {
     if let Some(told) = error.as_db_error() {
-        return told_by_server(told, doing);
+        return self::told(told.code().code(), told.message(), doing);
     }
     let kind = local_kind(&error);
     let message = format!("{doing}: {error}");
@@ -287,16 +287,16 @@ pub fn server_error(error: tokio_postgres::Error, doing: &str) -> SourceError {
     }
 }
 
-fn told_by_server(told: &DbError, doing: &str) -> SourceError {
-    let code = told.code().code();
+/// What the server said, on whichever kind of connection. Of its words about data nothing is
+/// repeated, because they quote the data.
+pub(crate) fn told(code: &str, message: &str, doing: &str) -> SourceError {
     let kind = kind_of_sqlstate(code);
     // Byte sequences, and characters, that have no place in UTF-8.
     let unconvertible = matches!(code, "22021" | "22P05");
-    // About data the server's messages quote the data too.
     let why = match kind {
         SourceErrorKind::Decode if unconvertible => "a value cannot be given as UTF-8 text",
         SourceErrorKind::Decode => "a value was refused",
-        _ => told.message(),
+        _ => message,
     };
     let error = SourceError::new(kind, format!("{doing}: {why} (SQLSTATE {code})"));
     if unconvertible { error.with_hint(ENCODING_HINT) } else { error }

@@ -37,6 +37,10 @@ pub struct PostgresSource {
     selection: Arc<dyn TableSelection>,
 }
 
+/// How long the second look at a slot may take whose stream broke. If the server does not answer,
+/// the next start will find out.
+const LOOK_DEADLINE: Duration = Duration::from_secs(3);
+
 /// The stream has started.
 struct Begun {
     connection: Connection,
@@ -52,15 +56,21 @@ impl PostgresSource {
     }
 
     async fn run_until_stopped(&self, context: SourceContext) -> Result<(), SourceError> {
+        let stop = context.stop.clone();
         let begun = tokio::select! {
+            biased;
             // Dropping a beginning loses nothing: whatever it left half done is found and
             // repeated by the next start.
+            () = stop.cancelled() => return Ok(()),
             begun = Box::pin(self.begin(&context)) => begun?,
-            () = context.stop.cancelled() => return Ok(()),
         };
         context.status.send_modify(|status| status.phase = Phase::Streaming);
-        let followed = Box::pin(self.follow(begun, context)).await;
-        match followed {
+        match Box::pin(self.follow(begun, context)).await {
+            Err(error) if error.kind() == SourceErrorKind::Connection && stop.is_cancelled() => {
+                // The server misses our last confirmation; it sends those changes once more.
+                tracing::info!(source = %self.config.source, %error, "the server left first");
+                Ok(())
+            }
             Err(error) if error.kind() == SourceErrorKind::Connection => {
                 Err(self.look_again(error).await)
             }
@@ -167,9 +177,10 @@ impl PostgresSource {
             probes: probed,
         };
         tokio::select! {
-            // The observer never ends; dropping it drops a question.
+            // Dropping the observer drops a question. Dropping the follower hangs up; what it had
+            // not sent comes again.
             followed = follower.run(context) => followed,
-            never = observer.observe(&probes, &status) => match never {},
+            shutting_down = observer.observe(&probes, &status) => Err(shutting_down),
         }
     }
 
@@ -186,8 +197,8 @@ impl PostgresSource {
             let mut connection = Connection::connect(&self.config).await?;
             start::read_slot(&mut connection, &self.config.slot).await
         };
-        match looked.await {
-            Ok(Some(slot)) if slot.lost.is_some() => {
+        match tokio::time::timeout(LOOK_DEADLINE, looked).await {
+            Ok(Ok(Some(slot))) if slot.lost.is_some() => {
                 start::lost(&self.config, &slot, None).with_cause(error)
             }
             // The server cannot be asked, or has nothing against us: the first error stands.

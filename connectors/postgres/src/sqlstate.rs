@@ -3,7 +3,7 @@
 //! Only what is known to pass by itself may be retried. So the table names the codes that do, and
 //! everything it does not name stops the source with the server's own words.
 
-use erpbridge_connector::SourceErrorKind;
+use erpbridge_connector::{SourceError, SourceErrorKind};
 
 /// The kind of an error by its [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html).
 ///
@@ -29,6 +29,11 @@ pub fn kind_of_sqlstate(code: &str) -> SourceErrorKind {
         "54000" => SourceErrorKind::TooLarge,
         _ => kind_of_class(code),
     }
+}
+
+/// Whether the server lets nobody in because it is going down, or coming up again.
+pub fn is_shutting_down(error: &SourceError) -> bool {
+    error.kind() == SourceErrorKind::Connection && error.to_string().ends_with("(SQLSTATE 57P03)")
 }
 
 /// The first two characters of a code are its class.

@@ -7,10 +7,6 @@
 
 use erpbridge_connector::ColumnKind;
 
-/// Object ids below this are assigned by hand in the server's source and never change their
-/// meaning (`FirstGenbkiObjectId` in `access/transam.h`).
-const FIRST_ASSIGNED_OID: u32 = 10_000;
-
 /// The kind of a built-in type; `None` where it is none of ours.
 ///
 /// `money` is none: its text depends on the server's locale. `timetz` is none: its zone is part
@@ -47,12 +43,6 @@ pub fn kind(type_oid: u32) -> Option<ColumnKind> {
         17 => ColumnKind::Bytes,
         _ => return None,
     })
-}
-
-/// Whether the number alone says what a type is. Only the catalogue knows of a type that is not
-/// built in whether it is an enum or a domain, and of what.
-pub fn is_built_in(type_oid: u32) -> bool {
-    type_oid < FIRST_ASSIGNED_OID
 }
 
 /// The canonical text of a value as the type's output function prints it.
@@ -92,8 +82,6 @@ mod tests {
         // money, timetz, int4[], int4range, inet, xml
         for oid in [790, 1266, 1007, 3904, 869, 142] {
             assert_eq!(kind(oid), None, "{oid}");
-            assert!(is_built_in(oid));
         }
-        assert!(!is_built_in(16_384));
     }
 }

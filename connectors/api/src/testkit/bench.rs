@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Source, TableName};
+use crate::{Position, Source, TableName};
 
 /// One row written by a check. Rows are `(id, note)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,12 @@ pub trait Bench: Send + Sync {
     /// A source that follows these tables. Called again, it stands for the same source started
     /// anew: same name, same place in the server's log.
     fn source(&self, tables: &[TableName]) -> Box<dyn Source>;
+
+    /// Whether a source resumes after this position by following the log. A connector may leave a
+    /// mark before its snapshot, after which it would read the tables.
+    fn follows_after(&self, _position: &Position) -> bool {
+        true
+    }
 
     /// Every type the connector supports.
     fn types(&self) -> Vec<TypeCase>;

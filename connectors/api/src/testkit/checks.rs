@@ -91,7 +91,8 @@ pub async fn progress_never_comes_before_its_rows(bench: &impl Bench) {
     }
 }
 
-/// First, middle and last of the progress told, and the end of a transaction in between.
+/// First, middle and last of the progress told, and the end of a transaction in between. In the
+/// order of the log: a source that has confirmed a place cannot go back before it.
 fn places(seen: &Seen, known: usize) -> Vec<(Position, usize)> {
     let told: Vec<(Position, usize)> = seen
         .progress
@@ -102,7 +103,10 @@ fn places(seen: &Seen, known: usize) -> Vec<(Position, usize)> {
     let transactions = seen.changes.iter().zip(1..).skip(6).step_by(6);
     let ends = transactions.map(|(change, behind)| (change.resume.clone(), behind));
     let chosen = [0, told.len() / 2, told.len().saturating_sub(1)];
-    chosen.iter().filter_map(|place| told.get(*place).cloned()).chain(ends).collect()
+    let told = chosen.iter().filter_map(|place| told.get(*place).cloned());
+    let mut places: Vec<(Position, usize)> = ends.chain(told).collect();
+    places.sort_by_key(|(_, before)| *before);
+    places
 }
 
 /// Progress moves on when only tables nobody selected are written to.
@@ -243,8 +247,14 @@ fn start(bench: &impl Bench, tables: &[&TableName], after: Option<&Position>) ->
 /// which is confirmed to it.
 async fn following(bench: &impl Bench, tables: &[&TableName]) -> (Run, Position) {
     let mut run = start(bench, tables, None);
-    let origin = run.until_progress().await.position;
+    let mut origin = run.until_progress().await.position;
     run.confirm(&origin);
+    while !bench.follows_after(&origin) {
+        let moved = |seen: &Seen| seen.last_progress().is_some_and(|last| last.position != origin);
+        let seen = run.until("progress past the snapshot", moved).await;
+        origin = seen.last_progress().expect("it moved").position.clone();
+        run.confirm(&origin);
+    }
     (run, origin)
 }
 

@@ -9,8 +9,9 @@ use postgres_protocol::authentication::sasl::{
 use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
 use postgres_protocol::message::frontend;
 
-use super::wire::{Wire, server_error, undecodable};
+use super::wire::{Wire, code_and_message, server_error, undecodable};
 use crate::config::PostgresConfig;
+use crate::session;
 use crate::tls::SESSION_OPTIONS;
 
 /// Introduces us and waits until the server is ready for a command.
@@ -127,7 +128,11 @@ fn refused(
 ) -> SourceError {
     let PostgresConfig { host, port, database, user, .. } = config;
     let doing = format!("connect to `{host}` port {port}, database `{database}`, as `{user}`");
-    server_error(body, &doing)
+    let (code, message) = code_and_message(body);
+    match session::connect_hint(config, &code, &message) {
+        Some(hint) => session::told(&code, &message, &doing).with_hint(hint),
+        None => server_error(body, &doing),
+    }
 }
 
 fn not_spoken(what: &str) -> SourceError {

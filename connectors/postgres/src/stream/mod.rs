@@ -94,6 +94,12 @@ impl Connection {
         connected.unwrap_or_else(|_| Err(timed_out(config)))
     }
 
+    /// A connection to a server that a test plays.
+    #[cfg(test)]
+    pub(crate) fn over(socket: tokio::io::DuplexStream) -> Self {
+        Self { wire: wire::over(socket, 1 << 20) }
+    }
+
     /// Runs a statement and returns its rows. `doing` says in an error what was tried. After an
     /// error the connection is of no more use.
     pub async fn query(&mut self, sql: &str, doing: &str) -> Result<Vec<Row>, SourceError> {

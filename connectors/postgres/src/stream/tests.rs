@@ -9,7 +9,7 @@ fn keepalive() -> Vec<u8> {
 #[tokio::test]
 async fn an_event_is_handed_out_only_when_it_is_whole() {
     let (mut server, ours) = tokio::io::duplex(1024);
-    let mut connection = Connection { wire: wire::over(ours, 1 << 20) };
+    let mut connection = Connection::over(ours);
     let bytes = keepalive();
     let (head, tail) = bytes.split_at(9);
     server.write_all(head).await.unwrap();
@@ -27,7 +27,7 @@ async fn an_event_is_handed_out_only_when_it_is_whole() {
 #[tokio::test]
 async fn a_message_beyond_the_bound_is_refused_before_it_is_read() {
     let (mut server, ours) = tokio::io::duplex(1024);
-    let mut connection = Connection { wire: wire::over(ours, 1 << 20) };
+    let mut connection = Connection::over(ours);
     server.write_all(&[b'd', 0x40, 0, 0, 0]).await.unwrap();
     connection.fill().await.unwrap();
     let error = connection.event().unwrap_err();
@@ -38,7 +38,7 @@ async fn a_message_beyond_the_bound_is_refused_before_it_is_read() {
 #[tokio::test]
 async fn an_error_in_the_stream_keeps_its_sqlstate() {
     let (mut server, ours) = tokio::io::duplex(1024);
-    let mut connection = Connection { wire: wire::over(ours, 1 << 20) };
+    let mut connection = Connection::over(ours);
     let fields = b"SERROR\0C57P01\0Mterminating connection\0\0";
     let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
     server.write_all(&[&b"E"[..], &length, fields].concat()).await.unwrap();
@@ -51,10 +51,28 @@ async fn an_error_in_the_stream_keeps_its_sqlstate() {
 #[tokio::test]
 async fn a_closed_connection_is_a_connection_error() {
     let (server, ours) = tokio::io::duplex(1024);
-    let mut connection = Connection { wire: wire::over(ours, 1 << 20) };
+    let mut connection = Connection::over(ours);
     drop(server);
     let error = connection.fill().await.unwrap_err();
     assert_eq!(error.kind(), erpbridge_connector::SourceErrorKind::Connection);
+}
+
+#[tokio::test]
+async fn the_end_reads_over_what_the_server_still_sends() {
+    let (mut server, ours) = tokio::io::duplex(1024);
+    let mut connection = Connection::over(ours);
+    let bytes = keepalive();
+    server.write_all(&[bytes.as_slice(), &bytes, &bytes[..7]].concat()).await.unwrap();
+    connection.fill().await.unwrap();
+    assert!(connection.event().unwrap().is_some());
+    let saying = async move {
+        server.write_all(&bytes[7..]).await.unwrap();
+        let mut last_words = [0; 10];
+        tokio::io::AsyncReadExt::read_exact(&mut server, &mut last_words).await.unwrap();
+        assert_eq!(last_words, *b"c\0\0\0\x04X\0\0\0\x04");
+    };
+    let (finished, ()) = tokio::join!(connection.finish(), saying);
+    finished.unwrap();
 }
 
 #[test]

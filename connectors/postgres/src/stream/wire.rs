@@ -25,10 +25,11 @@ use x509_cert::der::oid::db::rfc5912::{
 };
 
 use crate::config::PostgresConfig;
-use crate::{sqlstate, tls};
+use crate::{session, tls};
 
-/// The receive buffer, while no message is larger.
-const BUFFER_BYTES: usize = 64 << 10;
+/// The receive buffer, while no message is larger. What one read brings is, behind a backlog, what
+/// goes into one batch.
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// What a message may hold beside a row: names and headers.
 const MESSAGE_SLACK: usize = 64 << 10;
@@ -111,11 +112,12 @@ impl Wire {
     /// Reads once. Cancel-safe: what has been read is in the buffer.
     pub(super) async fn fill(&mut self) -> Result<(), SourceError> {
         self.release();
-        if self.incoming.is_empty() && self.incoming.capacity() > 4 * BUFFER_BYTES {
+        if self.incoming.is_empty() && self.incoming.capacity() > 2 * BUFFER_BYTES {
             // One large row shall not keep its memory for ever.
             self.incoming = BytesMut::with_capacity(BUFFER_BYTES);
         }
-        let missing = self.frame_bytes()?.map_or(0, |whole| whole - self.incoming.len());
+        let missing =
+            self.frame_bytes()?.map_or(0, |whole| whole.saturating_sub(self.incoming.len()));
         self.incoming.reserve(std::cmp::max(missing, BUFFER_BYTES / 2));
         match self.socket.read_buf(&mut self.incoming).await {
             Ok(0) => Err(closed()),
@@ -186,8 +188,14 @@ impl Wire {
 
     /// Reads and forgets until the server closes.
     pub(super) async fn drain(&mut self) {
-        while self.fill().await.is_ok() {
-            self.taken = self.incoming.len();
+        self.taken = 0;
+        loop {
+            self.incoming.clear();
+            self.incoming.reserve(BUFFER_BYTES);
+            match self.socket.read_buf(&mut self.incoming).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
         }
     }
 
@@ -273,8 +281,8 @@ fn endpoint(socket: &TlsStream<TcpStream>) -> Option<Vec<u8>> {
     })
 }
 
-/// What the server said in an error. Its detail is left out: details quote values of rows.
-pub(super) fn server_error(body: &backend::ErrorResponseBody, doing: &str) -> SourceError {
+/// The code and the message of an error. Its detail is left out: details quote values of rows.
+pub(super) fn code_and_message(body: &backend::ErrorResponseBody) -> (String, String) {
     use postgres_protocol::message::backend::ErrorField;
     let (mut code, mut message) = (String::new(), String::new());
     let mut fields = body.fields();
@@ -287,8 +295,13 @@ pub(super) fn server_error(body: &backend::ErrorResponseBody, doing: &str) -> So
             _ => {}
         }
     }
-    let error = format!("{doing}: {message} (SQLSTATE {code})");
-    let error = SourceError::new(sqlstate::kind_of_sqlstate(&code), error);
+    (code, message)
+}
+
+/// What the server said in an error.
+pub(super) fn server_error(body: &backend::ErrorResponseBody, doing: &str) -> SourceError {
+    let (code, message) = code_and_message(body);
+    let error = session::told(&code, &message, doing);
     match hint(&code) {
         Some(hint) => error.with_hint(hint),
         None => error,
@@ -298,14 +311,6 @@ pub(super) fn server_error(body: &backend::ErrorResponseBody, doing: &str) -> So
 /// What a person can do about an error of the server.
 fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
-        "28P01" => {
-            "the password is wrong, or the role has none: set it with ALTER ROLE … PASSWORD and \
-             give the same to the bridge"
-        }
-        "28000" => {
-            "the server's pg_hba.conf has no line that lets this role in from here, for this \
-             database and with this encryption"
-        }
         "42501" => "give the role what replication needs: ALTER ROLE … REPLICATION",
         "53300" => "raise max_wal_senders or max_connections on the server",
         "53400" => "raise max_replication_slots on the server, or drop a slot nobody uses",
@@ -357,7 +362,7 @@ fn too_large(found: usize, allowed: usize) -> SourceError {
         .with_hint("raise max_row_bytes, or leave the table out of the publication")
 }
 
-/// For the addresses of tests.
+/// A connection to a server that a test plays.
 #[cfg(test)]
 pub(super) fn over(socket: tokio::io::DuplexStream, max_row_bytes: usize) -> Wire {
     Wire::new(Box::new(socket), None, max_row_bytes)

@@ -290,16 +290,15 @@ async fn three_hundred_thousand_rows_pass_a_slow_receiver_in_flat_memory() {
     let (_export, name) = export(&postgres, "postgres").await;
     let config = config(&postgres, "postgres");
     let (context, mut bridge) = bridge(QUEUE);
-    let out = context.out.clone();
+    let waiting = context.out.gauge();
     let selection = Named::new(&["public.big"]);
     let before = resident_bytes();
     let receive = async move {
         // Nothing is taken until the queue is full: the reader must wait, not collect.
         let full = wait_until("the queue is full", Duration::from_secs(30), async || {
-            out.bytes_waiting() + config_batch() > QUEUE
+            waiting.bytes_waiting() + config_batch() > QUEUE
         });
         full.await.unwrap();
-        drop(out);
         let (mut rows, mut peak) = (0, 0);
         while let Some(queued) = bridge.receiver.recv().await {
             let SourceEvent::Changes(batch) = &queued.event else { panic!("only rows") };
@@ -334,10 +333,10 @@ async fn a_stop_while_the_queue_is_full_ends_the_snapshot_as_unfinished() {
     let (_export, name) = export(&postgres, "postgres").await;
     let config = config(&postgres, "postgres");
     let (context, bridge) = bridge(300 << 10);
-    let out = context.out.clone();
+    let waiting = context.out.gauge();
     let stop = async {
         let full = wait_until("the queue is full", Duration::from_secs(30), async || {
-            out.bytes_waiting() > 200 << 10
+            waiting.bytes_waiting() > 200 << 10
         });
         full.await.unwrap();
         bridge.stop.cancel();

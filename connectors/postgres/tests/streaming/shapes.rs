@@ -1,0 +1,109 @@
+//! Tables that change while they are followed.
+
+use crate::lab::Lab;
+
+const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, note text, qty int);
+    CREATE PUBLICATION erpbridge FOR TABLE t";
+
+#[tokio::test]
+async fn every_change_of_shape_is_told_before_its_first_row() {
+    let lab = Lab::new("altered", TABLE).await;
+    let (mut tail, _) = lab.begin().await;
+    for sql in [
+        "INSERT INTO t VALUES (1, 'a', 1)",
+        "ALTER TABLE t ADD price numeric(8,2) DEFAULT 9.5",
+        "UPDATE t SET qty = 2",
+        "ALTER TABLE t RENAME note TO remark",
+        "INSERT INTO t VALUES (2, 'b', 1, 1)",
+        "ALTER TABLE t DROP remark",
+        "INSERT INTO t VALUES (3, 1, 1)",
+        "ALTER TABLE t ALTER qty TYPE bigint",
+        "DELETE FROM t WHERE id = 3",
+        "ALTER TABLE t RENAME TO u",
+        "DELETE FROM u WHERE id = 2",
+    ] {
+        lab.run(sql).await;
+    }
+    let expected = [
+        "insert t [1|a|1]",
+        "shape t (id integer, note text, qty integer, price numeric(8,2))",
+        "update t [1|a|2|9.50]",
+        "shape t (id integer, remark text, qty integer, price numeric(8,2))",
+        "insert t [2|b|1|1.00]",
+        "shape t (id integer, qty integer, price numeric(8,2))",
+        "insert t [3|1|1.00]",
+        "shape t (id integer, qty bigint, price numeric(8,2))",
+        "delete t was [3|ABSENT|ABSENT]",
+        "shape u (id integer, qty bigint, price numeric(8,2))",
+        "delete u was [2|ABSENT|ABSENT]",
+    ];
+    assert_eq!(tail.texts_of(11).await, expected);
+    tail.stop().await;
+}
+
+#[tokio::test]
+async fn a_shape_that_changes_within_a_transaction_fits_the_rows_on_both_sides() {
+    let lab = Lab::new("altered_within", TABLE).await;
+    let (mut tail, _) = lab.begin().await;
+    lab.run(
+        "INSERT INTO t VALUES (1, 'a', 1); ALTER TABLE t DROP note, ADD more text;
+         INSERT INTO t VALUES (2, 1, 'b'); ALTER TABLE t DROP more; INSERT INTO t VALUES (3, 1)",
+    )
+    .await;
+    tail.texts_of(5).await;
+    let lines = tail.stop().await;
+    let rows: Vec<&str> =
+        lines.iter().map(|line| line.text.as_str()).filter(|text| text.starts_with('i')).collect();
+    assert_eq!(rows, ["insert t [1|a|1]", "insert t [2|1|b]", "insert t [3|1]"]);
+    let place = |text: &str| lines.iter().position(|line| line.text == text).unwrap();
+    assert!(place("shape t (id integer, qty integer, more text)") < place("insert t [2|1|b]"));
+    assert!(place("shape t (id integer, qty integer)") < place("insert t [3|1]"));
+}
+
+#[tokio::test]
+async fn shapes_of_the_past_are_read_with_the_catalogue_of_today() {
+    let lab = Lab::new("altered_before", TABLE).await;
+    let origin = lab.begun().await;
+    lab.run(
+        "CREATE TYPE state AS ENUM ('open'); CREATE DOMAIN flag AS bool;
+         ALTER TABLE t ADD s state, ADD f flag",
+    )
+    .await;
+    lab.run("INSERT INTO t VALUES (1, 'a', 1, 'open', true)").await;
+    lab.run("ALTER TABLE t DROP s, DROP f, DROP qty; DROP TYPE state; DROP DOMAIN flag").await;
+    lab.run("INSERT INTO t VALUES (2, 'b')").await;
+    lab.run("DROP TABLE t").await;
+    let mut tail = lab.start(Some(&origin));
+    let texts = tail.texts_of(3).await;
+    assert!(texts[0].starts_with("insert t [1|a|1|open|t"), "{texts:?}");
+    assert_eq!(texts[1..], ["shape t (id integer, note text)", "insert t [2|b]"]);
+    tail.stop().await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_published_later_is_followed_from_then_on() {
+    let lab = Lab::new("added", TABLE).await;
+    let (mut tail, _) = lab.begin().await;
+    lab.run("CREATE TABLE later (id int PRIMARY KEY)").await;
+    lab.run("INSERT INTO later VALUES (1)").await;
+    lab.run("ALTER PUBLICATION erpbridge ADD TABLE later").await;
+    lab.run("INSERT INTO later VALUES (2)").await;
+    assert_eq!(tail.texts_of(1).await, ["insert later [2]"]);
+    tail.stop().await;
+}
+
+#[tokio::test]
+async fn a_table_without_columns_and_one_made_anew_are_followed() {
+    let lab = Lab::new("remade", TABLE).await;
+    lab.run("CREATE TABLE empty (); ALTER TABLE empty REPLICA IDENTITY FULL").await;
+    lab.run("ALTER PUBLICATION erpbridge ADD TABLE empty").await;
+    let (mut tail, _) = lab.begin().await;
+    lab.run("INSERT INTO empty DEFAULT VALUES").await;
+    lab.run("INSERT INTO t VALUES (1, 'a', 1)").await;
+    lab.run("DROP TABLE t; CREATE TABLE t (code text PRIMARY KEY)").await;
+    lab.run("ALTER PUBLICATION erpbridge ADD TABLE t").await;
+    lab.run("INSERT INTO t VALUES ('x')").await;
+    let texts = tail.texts_of(3).await;
+    assert_eq!(texts, ["insert empty []", "insert t [1|a|1]", "insert t [x]"]);
+    tail.stop().await;
+}
