@@ -10,7 +10,7 @@ use erpbridge_test_support::{
 };
 
 /// Nothing here takes longer on a machine worth measuring.
-const DEADLINE: Duration = Duration::from_mins(15);
+const DEADLINE: Duration = Duration::from_mins(5);
 
 /// Private servers with the benchmark's tables.
 pub(crate) struct Lab {
@@ -150,7 +150,11 @@ impl Lab {
     /// Waits until a source's stream holds this many events.
     pub(crate) async fn wait_stored_of(&self, source: &str, count: u64) {
         let what = format!("{count} events of {source} are stored");
-        wait_until(&what, DEADLINE, async || self.stored_of(source).await >= count).await.unwrap();
+        let arrived = wait_until(&what, DEADLINE, async || self.stored_of(source).await >= count);
+        if let Err(failure) = arrived.await {
+            let log = std::fs::read_to_string(self.directory.join(format!("{source}.log")));
+            panic!("{failure}, but {}; the bridge said:\n{}", self.stored_of(source).await, log.unwrap());
+        }
     }
 
     /// Fills the table that is read by a snapshot.
