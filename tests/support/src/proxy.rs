@@ -218,6 +218,10 @@ async fn pump(
             faults.cut_if_spent();
             faults.cuts != before
         });
+        if data.len() < read {
+            // What follows a piece that did not pass must not pass either; the cut ends this.
+            std::future::pending::<()>().await;
+        }
     }
     // The other end may be gone already.
     drop(to.shutdown().await);

@@ -120,7 +120,7 @@ async fn the_server_is_answered_while_the_queue_is_full() {
         }
         let blocked = tokio::time::Instant::now();
         let mut answers = 0;
-        while blocked.elapsed() < Duration::from_secs(60) {
+        while blocked.elapsed() < Duration::from_mins(1) {
             assert_eq!(said(&mut ends.server).await, Some(0x10));
             answers += 1;
         }

@@ -26,11 +26,10 @@ fn quoted(cell: &str) -> impl Iterator<Item = &str> {
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
         let path = entry.path();
-        match path.file_name().and_then(|name| name.to_str()) {
-            Some("target" | ".git") | None => {}
-            Some(_) if path.is_dir() => sources(&path, found),
-            Some(name) if name.ends_with(".rs") => found.push(path),
-            Some(_) => {}
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
         }
     }
 }
@@ -39,7 +38,9 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 fn functions() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut files = Vec::new();
-    SOURCES.iter().for_each(|place| sources(&root.join(place), &mut files));
+    for place in SOURCES {
+        sources(&root.join(place), &mut files);
+    }
     let text: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     let name = |rest: &str| {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');

@@ -136,7 +136,8 @@ async fn a_connection_cut_inside_a_message_repeats_whole_transactions() {
         while tail.receive().await {}
         ids.extend(tail.lines.iter().filter(|line| line.complete).map(|line| line.text.clone()));
         resume = tail.lines.iter().rfind(|l| l.complete).map_or(resume, |l| l.resume.clone());
-        assert_eq!(tail.ended().await.kind(), SourceErrorKind::Connection);
+        let error = tail.ended().await;
+        assert_eq!(error.kind(), SourceErrorKind::Connection, "{error:?}");
         proxy.heal();
         lab.slot_is_free().await;
     }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use erpbridge_connector::{Phase, Position};
 use erpbridge_postgres::Lsn;
-use erpbridge_test_support::wait_until;
 
-use crate::lab::{Lab, PATIENCE, reader};
+use crate::lab::{Lab, PATIENCE, Tail, reader};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, note text);
     CREATE PUBLICATION erpbridge FOR TABLE t";
@@ -49,7 +48,7 @@ async fn the_server_forgets_nothing_that_is_not_confirmed() {
     let [first, second] = [0, 1].map(|n| tail.lines[n].resume.clone());
     // Progress has passed both rows, the server was asked and has answered; it knows of neither.
     let behind = place(&second);
-    tail.until("progress", |tail| tail.progress.iter().any(|p| place(p) > behind)).await;
+    tail.until("progress", |tail| tail.progress.iter().any(|p| place(p) >= behind)).await;
     assert!(confirmed(&lab).await < place(&first));
     tail.confirm(&first);
     lab.slot_reaches(&place(&first).to_string()).await;
@@ -76,8 +75,8 @@ async fn an_idle_database_beside_a_busy_one_lets_the_log_go() {
     lab.slot_reaches(&end).await;
     assert!(tail.lines.is_empty());
 
-    let caught_up = async || tail.status.borrow().lag_bytes.is_some_and(|lag| lag < 1 << 20);
-    wait_until("the lag is gone", PATIENCE, caught_up).await.unwrap();
+    let small = |tail: &Tail| tail.status.borrow().lag_bytes.is_some_and(|lag| lag < 1 << 20);
+    tail.until("the lag is gone", small).await;
     tail.stop().await;
 }
 
@@ -99,9 +98,8 @@ async fn the_status_tells_the_lag_and_what_the_server_keeps() {
     tail.confirms = true;
     let last = tail.lines.last().unwrap().resume.clone();
     tail.confirm(&last);
-    let mut status = tail.status.clone();
-    let caught_up = status.wait_for(|status| status.lag_bytes.is_some_and(|lag| lag < 1_000_000));
-    tokio::time::timeout(PATIENCE, caught_up).await.unwrap().unwrap();
+    let small = |tail: &Tail| tail.status.borrow().lag_bytes.is_some_and(|lag| lag < 1_000_000);
+    tail.until("the lag is gone", small).await;
     tail.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! A database, a source over it, and somebody at the other end of the queue.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use erpbridge_connector::{
@@ -9,7 +9,7 @@ use erpbridge_connector::{
 };
 use erpbridge_postgres::{PostgresConfig, PostgresSource, SnapshotMode};
 use erpbridge_test_support::{Postgres, PostgresBuilder, wait_for, wait_until};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::Client;
@@ -18,16 +18,12 @@ use tokio_util::sync::CancellationToken;
 /// How long anything may take that shall happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The server most tests share, each with a database of its own. It goes with the last of them.
+/// The server most tests share, each with a database of its own. It dies with this process, and
+/// the next one clears away what is left.
 async fn shared() -> Arc<Postgres> {
-    static SHARED: Mutex<Weak<Postgres>> = Mutex::const_new(Weak::new());
-    let mut shared = SHARED.lock().await;
-    if let Some(postgres) = shared.upgrade() {
-        return postgres;
-    }
-    let postgres = Arc::new(server().start().await.unwrap());
-    *shared = Arc::downgrade(&postgres);
-    postgres
+    static SHARED: OnceCell<Arc<Postgres>> = OnceCell::const_new();
+    let start = async || Arc::new(server().start().await.unwrap());
+    Arc::clone(SHARED.get_or_init(start).await)
 }
 
 /// A server of the kind all tests use.
@@ -248,7 +244,7 @@ impl Tail {
             match timeout_at(end, self.receive()).await {
                 Ok(true) => {}
                 Ok(false) => panic!("the source ended before {what}: {:?}", self.result().await),
-                Err(_) => panic!("waited {PATIENCE:?} in vain: {what}; {:#?}", self.texts()),
+                Err(late) => panic!("waited in vain ({late}): {what}; {:#?}", self.texts()),
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use erpbridge_connector::SourceErrorKind;
 use erpbridge_test_support::wait_until;
 
 use crate::lab::{Lab, Line, PATIENCE, server};
@@ -75,10 +74,9 @@ async fn a_prepared_transaction_comes_when_it_is_committed_and_holds_up_a_first_
     let trace = waiting.progress[0].clone();
     let waits = async || lab.slot("active").await.as_deref() == Some("true");
     wait_until("the slot is being made", PATIENCE, waits).await.unwrap();
-    // A stop is heeded, although the server goes on to make the slot for nobody.
+    // A stop is heeded, although the server may go on to make the slot for nobody.
     let stopped = tokio::time::timeout(Duration::from_secs(5), waiting.stop());
     assert!(stopped.await.unwrap().is_empty());
-    assert_eq!(lab.refused(Some(&trace)).await.kind(), SourceErrorKind::Busy);
 
     lab.run("COMMIT PREPARED 'early'").await;
     lab.nobody_reads().await;
