@@ -37,12 +37,15 @@ CREATE TABLE stock_item (
     active       char(1) NOT NULL
 );
 
--- One change: of every ten, five insert, four update, one deletes; three of four touch lines.
+-- One change: of every ten, five insert, four update, one deletes; three of four touch lines. What is
+-- updated or deleted was inserted thousands of changes ago, so that no transaction touches a row
+-- twice and every row change is one event.
 CREATE PROCEDURE change_one(k bigint) LANGUAGE plpgsql AS $$
 DECLARE
     step bigint := k % 10;
     id bigint := k;
-    old_id bigint := greatest(k - 5, 1);
+    old_id bigint := k - 5005;
+    header bigint := (old_id / 20 - CASE WHEN k % 20 = 16 THEN 500 ELSE 0 END) * 20;
 BEGIN
     IF k % 4 = 0 THEN
         IF step < 5 THEN
@@ -52,9 +55,9 @@ BEGIN
         ELSIF step < 9 THEN
             UPDATE po_header SET status = chr(65 + (k % 5)::int), total = total + 1.25,
                 changed_at = now(), version = version + 1
-            WHERE po_id = (old_id / 20) * 20;
+            WHERE po_id = header;
         ELSE
-            DELETE FROM po_header WHERE po_id = (old_id / 20) * 20;
+            DELETE FROM po_header WHERE po_id = header;
         END IF;
     ELSIF step < 5 THEN
         INSERT INTO po_line VALUES (id, id / 4, (id % 40)::int, 'ITEM-' || (id % 5003),
