@@ -153,7 +153,11 @@ impl Lab {
         let arrived = wait_until(&what, DEADLINE, async || self.stored_of(source).await >= count);
         if let Err(failure) = arrived.await {
             let log = std::fs::read_to_string(self.directory.join(format!("{source}.log")));
-            panic!("{failure}, but {}; the bridge said:\n{}", self.stored_of(source).await, log.unwrap());
+            panic!(
+                "{failure}, but {}; the bridge said:\n{}",
+                self.stored_of(source).await,
+                log.unwrap()
+            );
         }
     }
 

@@ -138,9 +138,8 @@ async fn check_first_start(source: &dyn Source) -> Result<(), AttemptError> {
 
 /// Findings in one line, with the statements that mend them.
 fn told(findings: &[Finding]) -> String {
-    let one = |f: &Finding| {
-        format!("{}: {}; {}. {}", f.subject, f.problem, f.mend, f.sql.join(" "))
-    };
+    let one =
+        |f: &Finding| format!("{}: {}; {}. {}", f.subject, f.problem, f.mend, f.sql.join(" "));
     findings.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
