@@ -10,11 +10,8 @@ fn yaml_blocks(page: &str) -> Vec<String> {
     let blocks = page.split("```yaml\n").skip(1);
     let blocks = blocks.map(|rest| rest.split("```").next().unwrap());
     // A block inside a list is indented with it.
-    blocks
-        .map(|block| {
-            block.lines().map(|l| format!("{}\n", l.strip_prefix("   ").unwrap_or(l))).collect()
-        })
-        .collect()
+    let plain = |line: &str| line.strip_prefix("   ").unwrap_or(line).to_owned();
+    blocks.map(|block| block.lines().map(plain).collect::<Vec<_>>().join("\n")).collect()
 }
 
 #[test]
