@@ -90,13 +90,13 @@ impl Shop {
 
     /// Starts the bridge and waits until it follows the log.
     pub(crate) async fn start(&self) -> Bridge {
-        let mut bridge = self.launch(&self.config());
+        let mut bridge = Self::launch(&self.config());
         bridge.wait_ready(&self.http, DEADLINE).await.unwrap();
         bridge
     }
 
     /// Starts the bridge with a configuration of one's choice.
-    pub(crate) fn launch(&self, config: &str) -> Bridge {
+    pub(crate) fn launch(config: &str) -> Bridge {
         Bridge::start(env!("CARGO_BIN_EXE_erpbridge"), config).unwrap()
     }
 
