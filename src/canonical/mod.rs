@@ -1,6 +1,6 @@
 //! The canonical event model: what downstream services rely on (see `docs/events.md`).
 //!
-//! [`catalog`] tells which events exist, read from the JSON Schemas under `mappings/events`.
+//! [`catalog()`] tells which events exist, read from the JSON Schemas under `mappings/events`.
 //! [`write_event`] puts one event into an [`EventBatch`], a single block of bytes, without an
 //! allocation of its own. [`subject`] makes subjects, the envelope makes header values.
 
