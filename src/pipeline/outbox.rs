@@ -13,7 +13,7 @@ use crate::canonical::EventBatch;
 /// Events per publish unit.
 pub const UNIT_MESSAGES: usize = 1000;
 /// Bytes per publish unit, unless one row change alone gives more.
-const UNIT_BYTES: usize = 8 << 20;
+const UNIT_BYTES: usize = 4 << 20;
 
 /// A publish unit: events, and what is known once they are stored.
 #[derive(Debug, Default)]

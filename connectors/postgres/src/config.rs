@@ -183,7 +183,7 @@ impl PostgresConfig {
             snapshot: SnapshotMode::Initial,
             snapshot_tables_in_parallel: 2,
             max_row_bytes: 64 << 20,
-            window_bytes: 8 << 20,
+            window_bytes: 1 << 20,
             batch_bytes: 256 << 10,
             connect_timeout: url.connect_timeout.unwrap_or(Duration::from_secs(10)),
         })

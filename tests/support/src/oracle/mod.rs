@@ -9,7 +9,7 @@
 //!                   stream → stored events     ┴→ verdict
 //! ```
 //!
-//! Two limits. A transaction that the bridge cuts into windows (more than 8 MiB of rows) is
+//! Two limits. A transaction that the bridge cuts into windows (more than 1 MiB of rows) is
 //! folded per window there and as a whole here, so such transactions must not change a key
 //! twice. And what was committed before the bridge's snapshot comes as snapshot rows, not as
 //! changes: take [`journal::position`] after the snapshot and read from there.
