@@ -47,10 +47,13 @@ impl Lab {
     /// Lets the bridge create its slot on the empty tables, and stops it again.
     pub(crate) async fn make_slot(&mut self) {
         let bridge = self.start_bridge("bench");
-        let ready =
-            "SELECT 1 FROM pg_replication_slots WHERE slot_name = 'erpbridge_bench' AND active";
-        self.wait_row(ready).await;
+        self.wait_following().await;
         self.stop_bridge(bridge).await;
+    }
+
+    /// Waits until the bridge follows the log of the benchmark's tables.
+    pub(crate) async fn wait_following(&self) {
+        self.wait_row("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'").await;
     }
 
     /// Commits the mixed backlog.

@@ -76,6 +76,7 @@ async fn backlog(lab: &mut Lab, rows: u64) {
 async fn quiet(lab: &mut Lab, seconds: u64) {
     println!("\nlatency: 1000 transactions/s for {seconds} s");
     let bridge = lab.start_bridge("bench");
+    lab.wait_following().await;
     let mut latencies = latency::at_rate(lab, 1000, Duration::from_secs(seconds)).await;
     latencies.sort_unstable();
     let at = |percent: usize| {
