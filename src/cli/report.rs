@@ -28,7 +28,7 @@ fn print_one(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     let text = document::render(finding, |file| std::fs::read_to_string(file).ok());
     writeln!(out, "{label}: {}", text.trim_end())?;
     for statement in &finding.sql {
-        writeln!(out, "    {statement}")?;
+        writeln!(out, "    {statement};")?;
     }
     writeln!(out)
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use erpbridge_demo::check;
 use erpbridge_demo::erp::{Erp, PUBLICATION};
 use erpbridge_demo::simulate::{Pace, Simulation};
-use erpbridge_test_support::{Bridge, Directory, Nats, NatsVersion, Port, Seed};
+use erpbridge_test_support::{Bridge, Directory, Nats, NatsVersion, Port, Seed, read_stream};
 use rand::Rng;
 
-use crate::shop::DEADLINE;
+use crate::shop::{DEADLINE, validate};
 
 const STREAM: &str = "ERP_LEGACY";
 
@@ -57,6 +57,8 @@ impl Company {
         let drained = check::drain(&client, &nats, STREAM).await.unwrap();
         let outcome = check::conclude(&client, &nats, STREAM).await.unwrap();
         assert!(drained && outcome.is_clean(), "{outcome}\n{}", self.bridge.log());
+        let stored = read_stream(&nats, STREAM).await.unwrap();
+        stored.iter().filter(|m| m.subject.starts_with("erp.")).for_each(validate);
         println!("{outcome}\n{}", outcome.last_line());
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::indexing_slicing, reason = "an index out of bounds is a failed test")]
 #![expect(clippy::print_stdout, reason = "a verdict is printed for who reads the run")]
 
+mod commands;
 mod crash;
 mod delivery;
 mod failures;

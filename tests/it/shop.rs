@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use erpbridge::canonical::catalog;
 use erpbridge_test_support::{
     Bridge, Directory, Nats, NatsVersion, Port, Postgres, PostgresBuilder, StoredMessage,
     read_stream, wait_for, wait_until,
@@ -109,7 +110,9 @@ impl Shop {
     pub(crate) async fn events(&self) -> Vec<StoredMessage> {
         let Ok(client) = self.nats.client().await else { return Vec::new() };
         let all = read_stream(&client, "ERP_SHOP").await.unwrap_or_default();
-        all.into_iter().filter(|message| message.subject.starts_with("erp.")).collect()
+        let events: Vec<_> = all.into_iter().filter(|m| m.subject.starts_with("erp.")).collect();
+        events.iter().for_each(validate);
+        events
     }
 
     /// Waits until the stream tells the same items as the table, then checks that no event is
@@ -153,6 +156,13 @@ impl Shop {
         .await
         .unwrap();
     }
+}
+
+/// Fails if an event is not what its schema says.
+pub(crate) fn validate(event: &StoredMessage) {
+    let event_type = event.header("ce-type").unwrap();
+    let valid = catalog().validate(event_type, &event.payload);
+    assert!(valid.is_ok(), "{event_type} at {}: {:?}", event.sequence, valid.err());
 }
 
 /// What the events tell when applied in order: code and name of every item that is not deleted.
