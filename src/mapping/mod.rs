@@ -12,6 +12,7 @@
 mod bind;
 pub mod cases;
 mod codec;
+pub mod expression;
 mod file;
 mod kept;
 mod keys;
