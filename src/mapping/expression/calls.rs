@@ -84,7 +84,8 @@ fn takes(
     let name = signature.name;
     if let Some(kind) = part.kind.filter(|kind| !parameter.types.contains(kind)) {
         let wanted: Vec<String> = parameter.types.iter().map(ToString::to_string).collect();
-        let problem = format!("`{name}` takes a {} here, this is a {kind}", wanted.join(" or "));
+        let problem =
+            format!("`{name}` takes a {} here, this is {}", wanted.join(" or "), kind.one());
         let mend = parameter.types.first().map_or("", |wanted| conversion(kind, *wanted));
         checker.note(part.at, problem, mend);
         return false;

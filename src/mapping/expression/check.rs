@@ -77,8 +77,10 @@ impl Checker<'_> {
         match part.kind {
             Some(kind) if kind != wanted => {
                 let problem = match who {
-                    "the expression" => format!("{who} gives a {kind}, a {wanted} is wanted"),
-                    _ => format!("{who} takes a {wanted}, this is a {kind}"),
+                    "the expression" => {
+                        format!("{who} gives {}, {} is wanted", kind.one(), wanted.one())
+                    }
+                    _ => format!("{who} takes {}, this is {}", wanted.one(), kind.one()),
                 };
                 self.note(part.at, problem, conversion(kind, wanted));
                 Node::Unknown
@@ -182,16 +184,16 @@ impl Checker<'_> {
     fn compute(&mut self, binary: Binary, left: Part, right: Part) -> (Node, Option<Type>) {
         let Binary { operator, at } = binary;
         let sign = operator.sign();
-        let (kind, given) = match self.one_type(&left, &right) {
+        let (kind, given) = match one_type(&left, &right) {
             Ok(kind) => (kind, kind.unwrap_or(Type::Number)),
             Err((one, other)) => {
-                let problem = format!("`{sign}` cannot take a {one} and a {other}");
+                let problem = format!("`{sign}` cannot take {} and {}", one.one(), other.one());
                 self.note(at, problem, alike(&left, &right));
                 return (Node::Unknown, result(operator, None));
             }
         };
         if !takes(operator, given) {
-            let problem = format!("`{sign}` cannot take a {given}");
+            let problem = format!("`{sign}` cannot take {}", given.one());
             self.note(at, problem, instead(operator, given));
             return (Node::Unknown, result(operator, None));
         }
@@ -234,8 +236,8 @@ impl Checker<'_> {
         }
         let nodes = values.iter().map(|other| {
             let other = self.part(other);
-            if let Err((wanted, kind)) = self.one_type(&value, &other) {
-                let problem = format!("the list has a {kind}, the value is a {wanted}");
+            if let Err((wanted, kind)) = one_type(&value, &other) {
+                let problem = format!("the list has {}, the value is {}", kind.one(), wanted.one());
                 self.note(other.at, problem, alike(&value, &other));
             }
             other.node
@@ -248,10 +250,11 @@ impl Checker<'_> {
         let condition = self.part(condition);
         let condition = self.wanted("the condition before `?`", Type::Bool, condition);
         let (then, otherwise) = (self.part(then), self.part(otherwise));
-        let kind = match self.one_type(&then, &otherwise) {
+        let kind = match one_type(&then, &otherwise) {
             Ok(kind) => kind,
             Err((one, other)) => {
-                let problem = format!("one side of `:` is a {one}, the other a {other}");
+                let problem =
+                    format!("one side of `:` is {}, the other {}", one.one(), other.one());
                 self.note(otherwise.at, problem, alike(&then, &otherwise));
                 None
             }
@@ -273,14 +276,13 @@ impl Checker<'_> {
         let node = Node::Element(Box::new([list, place]));
         (self.fold(node, constant, at), Some(Type::Text))
     }
+}
 
-    /// The type two parts share.
-    #[expect(clippy::unused_self, reason = "reads as a question to the checker")]
-    pub(super) fn one_type(&self, one: &Part, other: &Part) -> Result<Option<Type>, (Type, Type)> {
-        match (one.kind, other.kind) {
-            (Some(one), Some(other)) if one != other => Err((one, other)),
-            (one, other) => Ok(one.or(other)),
-        }
+/// The type two parts share.
+fn one_type(one: &Part, other: &Part) -> Result<Option<Type>, (Type, Type)> {
+    match (one.kind, other.kind) {
+        (Some(one), Some(other)) if one != other => Err((one, other)),
+        (one, other) => Ok(one.or(other)),
     }
 }
 

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use erpbridge_connector::Value;
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, NO_COUNT, count};
 use super::datum::{Datum, Texts};
 use super::decimal::{Decimal, MAX_DIGITS};
 use super::instant::{Instant, day};
@@ -75,7 +75,7 @@ impl Cell {
         let wanted = match self.kind {
             Type::Number => format!("a number of at most {MAX_DIGITS} digits"),
             Type::Date => "a day of the years 1 to 9999".to_owned(),
-            other => format!("one {other}"),
+            other => other.one().to_owned(),
         };
         Stop::failed(&self.name, format_args!("what it holds is not {wanted}"))
     }
@@ -154,7 +154,7 @@ impl Node {
 /// What the checker rules out.
 #[cold]
 pub(super) fn misfit(wanted: Type) -> Stop {
-    Stop::failed("expression", format_args!("a value is not a {wanted}"))
+    Stop::failed("expression", format_args!("a value is not {}", wanted.one()))
 }
 
 /// `&&` and `||` by Kleene: one side decides alone if it is `decisive`; otherwise what is not known
@@ -275,9 +275,8 @@ fn list<'v>(values: &'v [Node], inputs: &'v dyn Inputs) -> Outcome<Datum<'v>> {
 fn element<'v>(parts: &'v [Node; 2], inputs: &'v dyn Inputs) -> Outcome<Datum<'v>> {
     let [list, place] = parts;
     let Datum::Texts(list) = list.evaluate(inputs)? else { return Err(misfit(Type::Texts)) };
-    let place = place.number(inputs)?.to_whole().and_then(|place| usize::try_from(place).ok());
-    let place =
-        place.ok_or_else(|| Stop::failed("[]", "the place is not a whole number from 0"))?;
+    let place = count(place.number(inputs)?);
+    let place = place.ok_or_else(|| Stop::failed("[]", NO_COUNT))?;
     list.nth(place).map(Datum::Text).ok_or(Stop::Null)
 }
 

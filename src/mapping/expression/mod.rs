@@ -228,6 +228,20 @@ impl Origin {
     }
 }
 
+impl Type {
+    /// One of it, in a sentence.
+    const fn one(self) -> &'static str {
+        match self {
+            Self::Text => "a text",
+            Self::Number => "a number",
+            Self::Bool => "a bool",
+            Self::Date => "a date",
+            Self::Instant => "an instant",
+            Self::Texts => "a list of text",
+        }
+    }
+}
+
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -56,7 +56,7 @@ fn types_that_do_not_fit() {
             ("code == 450", 6, "`==` cannot take a text and a number"),
             ("code != due", 6, "`!=` cannot take a text and a date"),
             ("name < 5", 6, "`<` cannot take a text and a number"),
-            ("due < at", 5, "`<` cannot take a date and a instant"),
+            ("due < at", 5, "`<` cannot take a date and an instant"),
             ("open < true", 6, "`<` cannot take a bool"),
             ("1 < 2 < 3", 7, "`<` cannot take a bool and a number"),
             ("split(code, ',') == split(code, ',')", 18, "`==` cannot take a list of text"),

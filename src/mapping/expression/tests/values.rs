@@ -255,7 +255,7 @@ fn what_would_swell_fails_instead() {
             ("split(code, empty)[0]", "!`split`: a text that must have characters is empty"),
             ("replace(code, empty, 'x')", "!`replace`: a text that must have characters is empty"),
             ("lpad(code, 9, empty)", "!`lpad`: a text that must have characters is empty"),
-            ("split(code, ',')[-price]", "!`[]`: the place is not a whole number from 0"),
+            ("split(code, ',')[-price]", "!`[]`: a size or place is not"),
             ("split(code, ',')[qty]", "!`[]`"),
         ],
     );
