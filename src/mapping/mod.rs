@@ -27,7 +27,7 @@ use std::sync::Arc;
 use erpbridge_connector::{Finding, TableName, TableSchema, TableSelection};
 
 use self::file::Compiled;
-pub use self::kept::{KeptRow, KeptTable, Rows, RowsError};
+pub use self::kept::{KeptRow, KeptTable, MemoryRows, Rows, RowsError};
 pub use self::load::is_mapping_file;
 pub use self::net::{NetChange, NetImage};
 pub use self::plan::TablePlan;

@@ -7,9 +7,13 @@
 //! are held, and how they stay true to the offset over a crash, is [`crate::state`]'s; a mapping
 //! only asks.
 
+mod memory;
+
 use std::sync::Arc;
 
 use erpbridge_connector::Value;
+
+pub use memory::MemoryRows;
 
 /// A kept table: its place among those of all mappings of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
