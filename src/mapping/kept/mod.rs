@@ -141,6 +141,11 @@ mod tests {
 
     use super::*;
 
+    #[expect(
+        clippy::option_option,
+        clippy::ref_option,
+        reason = "absent, NULL and text, as proptest makes them"
+    )]
     fn value(cell: &Option<Option<String>>) -> Value<'_> {
         match cell {
             None => Value::Absent,

@@ -35,6 +35,24 @@ impl Slot {
     }
 }
 
+/// What is known of a row in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known<'h> {
+    /// It is this.
+    Row(&'h Record),
+    /// There is no such row.
+    Nothing,
+}
+
+impl<'h> Known<'h> {
+    pub(super) fn record(self) -> Option<&'h Record> {
+        match self {
+            Self::Row(record) => Some(record),
+            Self::Nothing => None,
+        }
+    }
+}
+
 /// The rows in memory.
 #[derive(Debug)]
 pub(super) struct Hot {
@@ -55,12 +73,12 @@ impl Hot {
         self.bytes
     }
 
-    /// What is known of a row: `Some(None)` if it is known that there is none.
-    pub(super) fn get(&mut self, table: u32, key: &str) -> Option<Option<&Record>> {
+    /// What is known of a row, if anything.
+    pub(super) fn get(&mut self, table: u32, key: &str) -> Option<Known<'_>> {
         let place = self.place(table, key)?;
         let slot = self.slots.get_mut(place)?;
         slot.used = true;
-        Some(slot.record.as_ref())
+        Some(slot.record.as_ref().map_or(Known::Nothing, Known::Row))
     }
 
     /// Sets a row as of a change, in place of what was known. Gives the key to share.
@@ -152,14 +170,14 @@ mod tests {
     use crate::mapping::KeptRow;
     use crate::state::rows::record::Parents;
 
-    fn record(text: &str) -> Option<Record> {
+    fn record(text: &str) -> Record {
         let row = KeptRow::new([Value::Text(text)].into_iter());
-        Some(Record { row, parents: Parents::default() })
+        Record { row, parents: Parents::default() }
     }
 
     fn fill(hot: &mut Hot, rows: u64, change: impl Fn(u64) -> u64, durable: u64) {
         for number in 0..rows {
-            hot.put(0, &number.to_string(), record("x"), change(number));
+            hot.put(0, &number.to_string(), Some(record("x")), change(number));
             hot.make_room(durable);
         }
     }
@@ -167,11 +185,11 @@ mod tests {
     #[test]
     fn the_newest_image_is_found_and_tables_are_kept_apart() {
         let mut hot = Hot::new(1 << 20);
-        hot.put(0, "1", record("old"), 1);
-        hot.put(0, "1", record("new"), 2);
+        hot.put(0, "1", Some(record("old")), 1);
+        hot.put(0, "1", Some(record("new")), 2);
         hot.put(1, "1", None, 3);
-        assert_eq!(hot.get(0, "1"), Some(record("new").as_ref()));
-        assert_eq!(hot.get(1, "1"), Some(None));
+        assert_eq!(hot.get(0, "1"), Some(Known::Row(&record("new"))));
+        assert_eq!(hot.get(1, "1"), Some(Known::Nothing));
         assert_eq!(hot.get(2, "1"), None);
     }
 
@@ -200,9 +218,9 @@ mod tests {
     #[test]
     fn a_row_in_use_outlives_those_seen_once() {
         let mut hot = Hot::new(20_000);
-        hot.put(0, "used", record("x"), 0);
+        hot.put(0, "used", Some(record("x")), 0);
         for number in 0..10_000 {
-            hot.put(0, &number.to_string(), record("x"), 0);
+            hot.put(0, &number.to_string(), Some(record("x")), 0);
             hot.make_room(0);
             assert!(hot.get(0, "used").is_some(), "{number}");
         }

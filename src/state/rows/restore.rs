@@ -14,7 +14,7 @@ use super::table::Writing;
 
 /// Changes undone in one transaction, so that memory stays flat however large the transaction was
 /// that is undone.
-const CHUNK: usize = 10_000;
+const CHUNK: usize = if cfg!(test) { 7 } else { 10_000 };
 
 /// Undoes the transactions that are not settled, newest change first. Each chunk takes its
 /// entries away with it, so that a crash in between leaves the rest to the next start.
@@ -47,8 +47,8 @@ fn undo_chunk(transaction: &WriteTransaction, settled: u64) -> Result<usize, Fau
     let mut tables = BTreeMap::new();
     let mut count = 0;
     while count < CHUNK {
-        let Some((place, bytes)) = last(&mut undo)? else { break };
-        if place.0 <= settled {
+        let Some((transaction_number, bytes)) = last(&mut undo)? else { break };
+        if transaction_number <= settled {
             break;
         }
         let change = Undo::decode(&bytes).ok_or(DAMAGED)?;
@@ -69,9 +69,10 @@ fn undo_chunk(transaction: &WriteTransaction, settled: u64) -> Result<usize, Fau
     Ok(count)
 }
 
-fn last(undo: &mut UndoTable<'_>) -> Result<Option<((u64, u64), Vec<u8>)>, Fault> {
+/// Takes the newest entry: the number of its transaction, and the entry.
+fn last(undo: &mut UndoTable<'_>) -> Result<Option<(u64, Vec<u8>)>, Fault> {
     let last = undo.pop_last()?;
-    Ok(last.map(|(place, bytes)| (place.value(), bytes.value().to_vec())))
+    Ok(last.map(|(place, bytes)| (place.value().0, bytes.value().to_vec())))
 }
 
 /// A table as the store knows it.

@@ -8,7 +8,7 @@ use redb::{
 };
 
 use super::disk::{Bytes, index_name, rows_name};
-use super::error::{DAMAGED, Fault};
+use super::error::{DAMAGED, Fault, RowStoreErrorKind};
 use super::record::{Record, index_key};
 
 /// A table open for writing in a transaction. Rows are written at once, index entries when it is
@@ -90,6 +90,9 @@ impl<'t> Writing<'t> {
     }
 }
 
+/// Rows and index of a table.
+type Opened = (ReadOnlyTable<Bytes, Bytes>, ReadOnlyTable<Bytes, ()>);
+
 /// All kept tables, as of the newest transaction on disk when they were last asked after
 /// [`renew`](Self::renew).
 pub(super) struct Reading {
@@ -97,7 +100,7 @@ pub(super) struct Reading {
     /// Numbers of the tables on disk, by their place among those the store was opened with.
     numbers: Vec<u32>,
     snapshot: Option<ReadTransaction>,
-    tables: Vec<Option<(ReadOnlyTable<Bytes, Bytes>, ReadOnlyTable<Bytes, ()>)>>,
+    tables: Vec<Option<Opened>>,
 }
 
 impl Reading {
@@ -129,13 +132,10 @@ impl Reading {
         Ok(index.range(from..)?)
     }
 
-    fn table(
-        &mut self,
-        place: usize,
-    ) -> Result<&(ReadOnlyTable<Bytes, Bytes>, ReadOnlyTable<Bytes, ()>), Fault> {
+    fn table(&mut self, place: usize) -> Result<&Opened, Fault> {
         let (Some(number), Some(slot)) = (self.numbers.get(place), self.tables.get_mut(place))
         else {
-            return Err(Fault::Kind(super::error::RowStoreErrorKind::NoTable));
+            return Err(Fault::Kind(RowStoreErrorKind::NoTable));
         };
         if slot.is_none() {
             let snapshot = match &mut self.snapshot {

@@ -10,9 +10,9 @@ use crate::state::rows::record::{Parents, Record, index_key, index_prefix};
 
 impl Rows for RowStore {
     fn get(&mut self, table: KeptTable, key: &str) -> Result<Option<KeptRow>, RowsError> {
-        if let Some(record) = self.hot.get(table.0, key) {
+        if let Some(known) = self.hot.get(table.0, key) {
             self.counters.hits.add(1);
-            return Ok(record.map(|record| record.row.clone()));
+            return Ok(known.record().map(|record| record.row.clone()));
         }
         Ok(self.record(table, key)?.map(|record| record.row))
     }
@@ -64,10 +64,11 @@ impl RowStore {
         self.relieve()
     }
 
+    /// The record of a row, from memory or from disk.
     fn record(&mut self, table: KeptTable, key: &str) -> Result<Option<Record>, RowStoreError> {
-        if let Some(record) = self.hot.get(table.0, key) {
+        if let Some(known) = self.hot.get(table.0, key) {
             self.counters.hits.add(1);
-            return Ok(record.cloned());
+            return Ok(known.record().cloned());
         }
         self.counters.misses.add(1);
         let reading = &mut self.reading;
@@ -77,6 +78,8 @@ impl RowStore {
         Ok(record)
     }
 
+    /// The rows that point to `parent`. An index entry is only a hint: the row itself says where it
+    /// points now.
     fn find(
         &mut self,
         table: KeptTable,
@@ -106,7 +109,9 @@ impl RowStore {
         Ok(children)
     }
 }
+
 impl Kept {
+    /// Remembers the entries of a change until it is on disk.
     pub(super) fn note_entries(&mut self, key: &str, record: &Record, change: u64) {
         for (index, parent) in record.parents.iter().enumerate() {
             if let Some(parent) = parent {
@@ -127,6 +132,7 @@ impl Kept {
         }
     }
 
+    /// The first entry from here on.
     fn next_entry(&self, from: &Bound<Vec<u8>>) -> Option<&[u8]> {
         let later = (from.as_ref().map(Vec::as_slice), Bound::Unbounded);
         self.fresh.range::<[u8], _>(later).next().map(|(entry, _)| entry.as_slice())

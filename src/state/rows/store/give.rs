@@ -45,9 +45,13 @@ impl RowStore {
                 RecvTimeoutError::Disconnected => RowStoreErrorKind::Damaged,
             }))?;
         }
+        self.tell_memory();
+        Ok(())
+    }
+
+    fn tell_memory(&self) {
         self.counters.dirty_bytes.set(count(self.dirty_bytes()));
         self.counters.memory_bytes.set(count(self.hot.bytes()));
-        Ok(())
     }
 
     pub(super) fn dirty_bytes(&self) -> usize {
@@ -128,6 +132,7 @@ impl RowStore {
                 kept.forget_entries(change);
             }
         }
+        self.tell_memory();
         if let Some(standing) = flight.standing {
             self.durable.send_replace(Some(standing.position()));
         }
