@@ -14,7 +14,7 @@ const KILLED: &str = "ERPBRIDGE_TEST_ROWS_KILLED";
 /// Set for the process that meets a full disk: its directory.
 const FULL: &str = "ERPBRIDGE_TEST_ROWS_FULL";
 const KEYS: u64 = 300;
-const ROUNDS: u64 = 6;
+const ROUNDS: u64 = 5;
 
 fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -158,7 +158,7 @@ fn a_killed_process_loses_nothing_durable_and_keeps_nothing_unsettled() {
         let mut command = Command::new(std::env::current_exe().unwrap());
         let mut child = again(&mut command, test, KILLED, directory.path());
         let numbers = announced(&mut child);
-        let goal = before + 10 + usize::try_from(mix(round) % 40).unwrap();
+        let goal = before + 5 + usize::try_from(mix(round) % 20).unwrap();
         let deadline = Instant::now() + DEADLINE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
