@@ -113,7 +113,11 @@ pub(super) fn open(
     let mut builder = Database::builder();
     builder.set_cache_size(cache_bytes);
     match path.try_exists() {
-        Ok(true) => blame.guard("open", || Ok(builder.open(&path)?)),
+        Ok(true) => {
+            // Left by a crash between the two names, or never there.
+            let _left = std::fs::remove_file(directory.join(UNFINISHED));
+            blame.guard("open", || Ok(builder.open(&path)?))
+        }
         Ok(false) => make(directory, &builder, blame),
         Err(error) => Err(blame.io("find", error)),
     }

@@ -12,6 +12,7 @@ use crate::state::rows::error::{RowStoreError, RowStoreErrorKind};
 use crate::state::rows::writer::Job;
 
 impl RowStore {
+    /// Writes what is settled, all of it.
     pub(super) async fn finish(&mut self) -> Result<(), RowStoreError> {
         self.poll()?;
         loop {
@@ -85,7 +86,7 @@ impl RowStore {
 
     /// The tables whose last seed is among the changes up to this one, if a position has been
     /// settled since; once.
-    pub(super) fn seeded_with(&mut self, newest: u64) -> Vec<u32> {
+    fn seeded_with(&mut self, newest: u64) -> Vec<u32> {
         match self.seeds {
             Seeds::Settled(last) if last <= newest => {
                 self.seeds = Seeds::Complete;
@@ -110,7 +111,7 @@ impl RowStore {
         }
     }
 
-    pub(super) fn landed(
+    fn landed(
         &mut self,
         result: Result<Result<(), RowStoreError>, RowStoreErrorKind>,
     ) -> Result<(), RowStoreError> {
@@ -139,7 +140,7 @@ impl RowStore {
         Ok(())
     }
 
-    pub(super) fn fail(&mut self, kind: RowStoreErrorKind) -> RowStoreError {
+    fn fail(&mut self, kind: RowStoreErrorKind) -> RowStoreError {
         let error = self.blame.plain("write", kind);
         self.failed = Some(error.clone());
         error
