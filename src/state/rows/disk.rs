@@ -90,8 +90,8 @@ impl Standing {
     }
 }
 
-/// A transaction that is on the disk when it has been committed, and after which opening is quick
-/// even if the process was killed.
+/// A transaction that is on disk when it has been committed, and after which opening is quick even
+/// if the process is killed.
 pub(super) fn begin(db: &Database) -> Result<WriteTransaction, Fault> {
     let mut transaction = db.begin_write()?;
     transaction.set_quick_repair(true);

@@ -17,7 +17,9 @@
 //!    of the source can, they are written too, and in the same file transaction what each row was
 //!    before is noted for undoing. When they are settled the notes go, in the file transaction
 //!    that moves the position beyond them. Opening undoes what is left.
-//! 3. A position is announced as durable only after the file transaction with it is on disk.
+//! 3. A position is announced as durable only after a file transaction that has it, or one after
+//!    it, is synced. Those that only make room in memory are not synced: a crash takes them back
+//!    whole, to an older position with its rows, which was the announced one.
 //! 4. Seeds are the rows a snapshot found. They belong to no transaction and are not undone. A
 //!    table counts as seeded with the file transaction that writes the first position settled
 //!    after the last seed; until then a restart empties it and it is seeded again.

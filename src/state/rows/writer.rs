@@ -11,7 +11,10 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use redb::{
+    Database, Durability, ReadableDatabase, ReadableTableMetadata, TableDefinition,
+    WriteTransaction,
+};
 use tokio::sync::{Notify, oneshot};
 
 use super::counters::{RowCounters, count};
@@ -33,6 +36,10 @@ pub(super) struct Job {
     pub(super) standing: Option<Standing>,
     /// Tables, by their number on disk, that are seeded with this.
     pub(super) seeded: Vec<u32>,
+    /// Whether it must be on disk when it is done. Otherwise it only makes room in memory: it is
+    /// there for readers, and on disk with the next job that must be; a crash before takes it back
+    /// as a whole, and nobody was told of it.
+    pub(super) durable: bool,
 }
 
 /// The thread as its owner sees it. One job at a time.
@@ -101,7 +108,10 @@ impl Desk {
     }
 
     fn write(&self, job: &Job, spilled: &mut Spilled) -> Result<(), Fault> {
-        let transaction = begin(&self.db)?;
+        let mut transaction = begin(&self.db)?;
+        if !job.durable {
+            transaction.set_durability(Durability::None)?;
+        }
         spilled.settled = job.settled;
         let mut order: Vec<&Change> = job.changes.iter().collect();
         // Stable: changes of one row stay in order.

@@ -19,7 +19,7 @@ impl RowStore {
             while self.flight.is_some() {
                 self.land().await?;
             }
-            self.give(false)?;
+            self.give(false, true)?;
             if self.flight.is_none() {
                 return Ok(());
             }
@@ -37,7 +37,7 @@ impl RowStore {
     pub(super) fn relieve(&mut self) -> Result<(), RowStoreError> {
         if self.log.bytes() >= self.limits.dirty_bytes / 2 && self.flight.is_none() {
             let enough = self.log.settled_bytes() >= self.log.bytes() / 2;
-            self.give(!enough)?;
+            self.give(!enough, false)?;
         }
         while self.flight.is_some() && self.dirty_bytes() >= self.limits.dirty_bytes {
             let result = self.writer.results.recv_timeout(PATIENCE);
@@ -61,25 +61,29 @@ impl RowStore {
 
     /// Gives the writer what is settled, or everything. All settled changes go along in any case,
     /// so the standing may.
-    pub(super) fn give(&mut self, everything: bool) -> Result<(), RowStoreError> {
+    pub(super) fn give(&mut self, everything: bool, durable: bool) -> Result<(), RowStoreError> {
         let bytes = self.log.bytes();
         let changes = if everything { self.log.take_all() } else { self.log.take_settled() };
         let bytes = bytes - self.log.bytes();
         self.given = changes.last().map_or(self.given, |change| change.number);
         let standing = self.standing.clone().filter(|_| self.standing != self.given_standing);
         let seeded = self.seeded_with(self.given);
-        if changes.is_empty() && standing.is_none() && seeded.is_empty() {
+        let nothing = changes.is_empty() && standing.is_none() && seeded.is_empty();
+        if nothing && !(durable && self.unsynced) {
             return Ok(());
         }
         let changes = Arc::new(changes);
         let job = Job {
             changes: Arc::clone(&changes),
             settled: self.log.settled(),
-            standing: standing.clone(),
+            standing,
             seeded,
+            durable,
         };
         self.given_standing.clone_from(&self.standing);
-        self.flight = Some(Flight { changes, bytes, standing });
+        self.unsynced = !durable;
+        let announces = self.standing.clone().filter(|_| durable);
+        self.flight = Some(Flight { changes, bytes, announces });
         let given = self.writer.jobs.try_send(job);
         given.map_err(|_| self.fail(RowStoreErrorKind::Damaged))
     }
@@ -134,7 +138,7 @@ impl RowStore {
             }
         }
         self.tell_memory();
-        if let Some(standing) = flight.standing {
+        if let Some(standing) = flight.announces {
             self.durable.send_replace(Some(standing.position()));
         }
         Ok(())

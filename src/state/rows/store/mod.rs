@@ -41,9 +41,12 @@ pub struct RowStore {
     /// Number of the newest change that was given to the writer, and of the newest on disk.
     given: u64,
     on_disk: u64,
-    /// Where the source stands, what of it was given to the writer, and what is on disk.
+    /// Where the source stands, and what of it was given to the writer.
     standing: Option<Standing>,
     given_standing: Option<Standing>,
+    /// Whether the writer was given something since it was last told to sync.
+    unsynced: bool,
+    /// The newest position that is durable.
     durable: watch::Sender<Option<Position>>,
     recovered: Option<Standing>,
     seeds: Seeds,
@@ -67,7 +70,8 @@ struct Kept {
 struct Flight {
     changes: Arc<Vec<Change>>,
     bytes: usize,
-    standing: Option<Standing>,
+    /// What is durable when it has landed.
+    announces: Option<Standing>,
 }
 
 /// How far the seeds are.
@@ -134,6 +138,7 @@ impl RowStore {
             on_disk: 0,
             standing: None,
             given_standing: None,
+            unsynced: false,
             durable: watch::Sender::new(recovered.as_ref().map(Standing::position)),
             recovered,
             seeds: if complete { Seeds::Complete } else { Seeds::Coming },
@@ -199,7 +204,7 @@ impl RowStore {
     /// If writing has failed.
     pub fn flush(&mut self) -> Result<(), RowStoreError> {
         self.poll()?;
-        if self.flight.is_none() { self.give(false) } else { Ok(()) }
+        if self.flight.is_none() { self.give(false, true) } else { Ok(()) }
     }
 
     /// The newest position that is on disk: only up to here may the source be told that it can

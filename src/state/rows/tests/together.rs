@@ -56,11 +56,20 @@ fn memory_is_bounded_when_a_transaction_is_larger_than_it() {
     assert_eq!(counters.dirty_bytes.get(), 0);
 }
 
+/// A settled change is on its way to a disk that holds its breath.
+fn hold_a_flush(disk: &Disk, store: &mut RowStore, transaction: usize) {
+    disk.hold(true);
+    put_line(store, "held", "x", None);
+    store.commit(&sequence(transaction));
+    store.settle(Some(&sequence(transaction)), &position(transaction));
+    store.flush().unwrap();
+}
+
 #[test]
 fn a_put_beyond_the_bound_waits_for_the_disk_and_room_waits_before_it() {
     let disk = Disk::default();
     let mut store = seeded(&disk, TIGHT);
-    disk.hold(true);
+    hold_a_flush(&disk, &mut store, 1);
     let mut key = 0_usize;
     while store.counters().dirty_bytes.get() < 5_000 {
         key += 1;
@@ -74,7 +83,7 @@ fn a_put_beyond_the_bound_waits_for_the_disk_and_room_waits_before_it() {
         tokio::time::timeout(DEADLINE, store.room()).await.unwrap().unwrap();
     });
     assert!(store.counters().flushes.get() > 0);
-    disk.hold(true);
+    hold_a_flush(&disk, &mut store, 2);
     let released = std::thread::spawn({
         let disk = disk.clone();
         move || disk.hold(false)
