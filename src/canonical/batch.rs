@@ -31,6 +31,10 @@ pub mod header {
     pub const SEQUENCE: &str = "ce-sequence";
     /// Business key of the fact: equal when the same fact is published again.
     pub const IDEMPOTENCY_KEY: &str = "ce-idempotencykey";
+    /// `<entity>/<key>` of the oldest ancestor known; of the entity itself if none is.
+    pub const CORRELATION_ID: &str = "ce-correlationid";
+    /// `<entity>/<key>` of the direct ancestor; absent if none is known.
+    pub const CAUSATION_ID: &str = "ce-causationid";
     /// `<mapping name>@<content hash>`.
     pub const MAPPING_VERSION: &str = "ce-mappingversion";
     /// `true` on events made from a snapshot; absent otherwise.

@@ -9,6 +9,7 @@ mod catalog;
 mod envelope;
 mod event;
 mod fields;
+mod form;
 mod json;
 mod schema;
 pub mod subject;
@@ -19,4 +20,5 @@ pub use batch::{EventBatch, EventBuilder, FrozenBatch, Message, Settled, header}
 pub use catalog::{Axis, Catalog, EventDef, FieldDef, FieldKind, catalog};
 pub use envelope::{Precision, parse_sequence};
 pub use event::{EventFacts, EventTemplate, REKEYED, Transition, write_event};
-pub use fields::FieldWriter;
+pub use fields::{FieldWriter, ListWriter};
+pub use form::Form;

@@ -2,13 +2,15 @@
 //!
 //! A field's kind follows from how the schema says it: a reference to `decimal`, `quantity`,
 //! `money`, `date`, `instant` or `date_or_instant` is that; an `enum` is a code; a plain type is
-//! itself. A field is nullable if `null` is one of its types or alternatives.
+//! itself; an array is a list of what its items say. A field is nullable if `null` is one of its
+//! types or alternatives.
 
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
 use super::catalog::{Axis, EventDef, FieldDef, FieldKind};
+use super::form::Form;
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
@@ -87,27 +89,35 @@ impl Schema {
             dataschema: dataschema.to_owned(),
             fields: self.fields(),
             axes: self.axes(),
+            needs_after: texts(definition.get("required").unwrap_or(&Value::Null))
+                .iter()
+                .any(|member| member == "after"),
         }
     }
 
     fn fields(&self) -> Vec<FieldDef> {
         let required = self.document.pointer("/properties/after/required");
-        let required = required.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let properties = self.document.pointer("/$defs/fields/properties");
-        let properties = properties.and_then(Value::as_object).expect("a schema defines fields");
+        let definition = self.definitions().get("fields").expect("a schema defines fields");
+        self.properties(definition, required)
+    }
+
+    fn properties(&self, definition: &Value, required: Option<&Value>) -> Vec<FieldDef> {
+        let required = texts(required.unwrap_or(&Value::Null));
+        let properties = definition.get("properties").and_then(Value::as_object);
         let field = |(name, field): (&String, &Value)| FieldDef {
             name: name.clone(),
             kind: self.kind(field),
-            required: required.iter().any(|required| required == name),
+            form: self.form(field),
+            required: required.contains(name),
             nullable: is_nullable(field),
             description: text(field, "description").to_owned(),
         };
-        properties.iter().map(field).collect()
+        properties.expect("fields are properties").iter().map(field).collect()
     }
 
     fn kind(&self, field: &Value) -> FieldKind {
-        if let Some(name) = field.get("$ref").and_then(Value::as_str) {
-            return self.referred(name.trim_start_matches("#/$defs/"));
+        if let Some(name) = reference(field) {
+            return self.referred(name);
         }
         if let Some(codes) = field.get("enum") {
             return FieldKind::Code(texts(codes));
@@ -120,6 +130,7 @@ impl Schema {
             "integer" => FieldKind::Integer,
             "boolean" => FieldKind::Bool,
             "string" => FieldKind::Text,
+            "array" => self.list(field.get("items").and_then(reference)),
             other => unreachable!("no canonical field is of the type {other}"),
         }
     }
@@ -132,8 +143,35 @@ impl Schema {
             "date" => FieldKind::Date,
             "instant" => FieldKind::Instant,
             "date_or_instant" => FieldKind::DateOrInstant,
-            other => self.kind(self.definitions().get(other).expect("a reference is defined")),
+            "reference" => FieldKind::Reference,
+            other => self.kind(self.definition(other)),
         }
+    }
+
+    /// The items' key is written with each of them and is no field.
+    fn list(&self, item: Option<&str>) -> FieldKind {
+        let item = self.definition(item.expect("the items of a list are a definition"));
+        let mut fields = self.properties(item, item.get("required"));
+        fields.retain(|field| field.name != "key");
+        FieldKind::List(fields)
+    }
+
+    fn form(&self, field: &Value) -> Form {
+        let alternatives = field.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+        match std::iter::once(field).chain(alternatives).find_map(reference) {
+            Some("currency") => Form::Currency,
+            Some("unit") => Form::Unit,
+            Some("country") => Form::Country,
+            Some("duration") => Form::Duration,
+            _ => match self.kind(field) {
+                FieldKind::Code(codes) => Form::one_of(&codes),
+                _ => Form::Any,
+            },
+        }
+    }
+
+    fn definition(&self, name: &str) -> &Value {
+        self.definitions().get(name).expect("a reference is defined")
     }
 
     fn axes(&self) -> Vec<Axis> {
@@ -152,6 +190,11 @@ impl Schema {
         let definitions = self.document.get("$defs").and_then(Value::as_object);
         definitions.expect("a schema has definitions")
     }
+}
+
+/// The definition a schema refers to.
+fn reference(schema: &Value) -> Option<&str> {
+    schema.get("$ref")?.as_str()?.strip_prefix("#/$defs/")
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {

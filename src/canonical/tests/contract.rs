@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::*;
 
-/// A value the schema accepts: text fields with a pattern have it by their name.
+/// A value the schema accepts.
 fn sample(writer: &mut FieldWriter<'_>, field: &FieldDef) {
     let name = field.name.as_str();
     match &field.kind {
-        FieldKind::Text => writer.text(name, sample_text(name)),
+        FieldKind::Text => writer.text(name, sample_text(&field.form)),
         FieldKind::Integer => writer.integer(name, -7),
         FieldKind::Decimal => writer.decimal(name, "-12345678901234567890.125"),
         FieldKind::Quantity => writer.quantity(name, "26.4", "KGM", Some("kg")),
@@ -21,16 +21,30 @@ fn sample(writer: &mut FieldWriter<'_>, field: &FieldDef) {
         FieldKind::DateOrInstant => writer.instant(name, "2026-11-21T08:00:00.000001Z"),
         FieldKind::Bool => writer.boolean(name, true),
         FieldKind::Code(codes) => writer.code(name, &codes[0]),
+        FieldKind::Reference => writer.reference(name, "purchaseorder", "17"),
+        FieldKind::List(fields) => sample_list(writer, name, fields),
     }
 }
 
-fn sample_text(name: &str) -> &'static str {
-    match name {
-        "currency" => "EUR",
-        "country" | "country_of_origin" => "DE",
-        "base_unit" => "C62",
-        "lead_time" => "P5D",
-        _ => "a \"text\"\n",
+fn sample_list(writer: &mut FieldWriter<'_>, name: &str, fields: &[FieldDef]) {
+    let written: Result<(), Infallible> = writer.list(name, |list| {
+        ["1", "2"].into_iter().try_for_each(|key| {
+            list.item(key, |item| {
+                fields.iter().for_each(|field| sample(item, field));
+                Ok(())
+            })
+        })
+    });
+    written.unwrap();
+}
+
+fn sample_text(form: &Form) -> &'static str {
+    match form {
+        Form::Currency => "EUR",
+        Form::Country => "DE",
+        Form::Unit => "C62",
+        Form::Duration => "P5D",
+        Form::Any | Form::OneOf(_) => "a \"text\"\n",
     }
 }
 
@@ -128,11 +142,27 @@ fn kinds_are_read_from_the_schema() {
     );
     assert!(line.field("order").unwrap().required);
 
+    let order = catalog().event("procurement.purchaseorder.created").unwrap();
+    let FieldKind::List(fields) = &order.field("lines").unwrap().kind else { panic!("no list") };
+    assert!(fields.iter().all(|field| field.name != "key"));
+    assert!(fields.iter().any(|field| field.name == "quantity" && field.required));
+
     let kind = |event, name| &catalog().event(event).unwrap().field(name).unwrap().kind;
     assert_eq!(*kind("procurement.purchaseorder.held", "held"), FieldKind::Bool);
     assert_eq!(*kind("procurement.purchaseorder.held", "revision"), FieldKind::Integer);
     assert_eq!(*kind("procurement.purchaseorder.held", "currency"), FieldKind::Text);
     assert_eq!(*kind("inventory.movement.recorded", "moved_at"), FieldKind::DateOrInstant);
+}
+
+#[test]
+fn forms_follow_the_schema_and_an_event_knows_whether_its_row_may_be_gone() {
+    let order = catalog().event("procurement.purchaseorder.created").unwrap();
+    let form = |name| &order.field(name).unwrap().form;
+    assert_eq!((form("currency"), form("supplier")), (&Form::Currency, &Form::Any));
+    let states = &order.axis("lifecycle").unwrap().states;
+    assert_eq!(form("lifecycle_status"), &Form::one_of(states));
+    assert!(order.needs_after);
+    assert!(!catalog().event("procurement.purchaseorder.cancelled").unwrap().needs_after);
 }
 
 #[test]
@@ -153,7 +183,7 @@ fn every_schema_file_is_embedded_under_the_name_of_its_id() {
 
 #[test]
 fn definitions_shared_by_schemas_are_the_same_in_all_of_them() {
-    let of_one_entity = ["fields", "transition", "lifecycle"];
+    let of_one_entity = ["fields", "line", "transition", "lifecycle"];
     let mut known: BTreeMap<String, Value> = BTreeMap::new();
     for (file, text) in catalog().schema_files() {
         let document: Value = serde_json::from_str(text).unwrap();
@@ -238,6 +268,8 @@ fn the_contract_page_names_every_event_and_every_header() {
         header::DATACONTENTTYPE,
         header::SEQUENCE,
         header::IDEMPOTENCY_KEY,
+        header::CORRELATION_ID,
+        header::CAUSATION_ID,
         header::MAPPING_VERSION,
         header::SNAPSHOT,
         header::EFFECTIVE_TIME,

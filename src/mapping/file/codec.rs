@@ -61,7 +61,7 @@ fn codec_keys(kind: &FieldKind) -> &'static [&'static str] {
         FieldKind::Instant => &["instant"],
         FieldKind::DateOrInstant => &["date", "instant"],
         FieldKind::Bool => &["bool"],
-        FieldKind::Integer => &[],
+        FieldKind::Integer | FieldKind::Reference | FieldKind::List(_) => &[],
     }
 }
 
@@ -120,6 +120,8 @@ fn chosen_codec(
 fn constant_codec(kind: &FieldKind) -> Codec {
     match kind {
         FieldKind::Text | FieldKind::Code(_) => Codec::Text,
+        // Not made of one value: no field of theirs comes here.
+        FieldKind::Reference | FieldKind::List(_) => Codec::Text,
         FieldKind::Integer => Codec::Integer,
         FieldKind::Decimal | FieldKind::Quantity | FieldKind::Money => Codec::Decimal,
         FieldKind::Date => Codec::Date(None),

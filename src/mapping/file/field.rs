@@ -76,8 +76,13 @@ impl Field<ColumnName> {
         let (amount, second) = match def.kind {
             FieldKind::Quantity => (keys::QUANTITY, ("unit", Form::Unit)),
             FieldKind::Money => (keys::MONEY, ("currency", Form::Currency)),
+            FieldKind::List(_) | FieldKind::Reference => {
+                let problem = format!("`{}` is not made of one value", def.name);
+                findings.error(&node.place, problem, "leave it out: it has no place here");
+                return None;
+            }
             _ => {
-                let form = form(event, def);
+                let form = contract::form(event, &def.name);
                 let part = Part::parse(&def.kind, form, node, codes, findings)?;
                 return Some(Self::new(def, part.required, Shape::One(part)));
             }
@@ -102,18 +107,6 @@ impl Field<ColumnName> {
 
 fn required(fields: &Fields<'_>, findings: &mut Findings) -> bool {
     fields.get("required").and_then(|node| node.as_bool(findings)).unwrap_or(false)
-}
-
-fn form(event: &EventDef, def: &FieldDef) -> Form {
-    match &def.kind {
-        FieldKind::Code(states) => one_state(states),
-        _ => contract::form(event, &def.name),
-    }
-}
-
-/// One of these states.
-pub(super) fn one_state(states: &[String]) -> Form {
-    Form::OneOf(states.iter().map(|state| state.as_str().into()).collect())
 }
 
 impl Part<ColumnName> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::codec::{CodeTables, code_table};
 use super::codes::CodeTable;
-use super::contract;
-use super::field::{Field, Part, check_targets, one_state};
+use super::contract::{self, Form};
+use super::field::{Field, Part, check_targets};
 use super::filter::Filter;
 use super::names::{ColumnName, check_name, one_of, word};
 use crate::canonical::{EventDef, FieldKind, catalog};
@@ -125,7 +125,7 @@ impl Rule {
         };
         let part = |key: &str, kind: &FieldKind, findings: &mut Findings| {
             let node = fields.get(key)?;
-            Part::parse(kind, contract::Form::Any, node, codes, findings)
+            Part::parse(kind, Form::Any, node, codes, findings)
         };
         let filter = fields.get("where").map(|node| Filter::parse(node, findings));
         let written = fields.get("fields").and_then(|node| field_set(node, shared, findings));
@@ -262,7 +262,7 @@ fn transition(
     let table = table?;
     if let Some(axis) = axis.as_deref().and_then(|name| event.axis(name)) {
         let used = fields.entry("codes").map_or(fields.place(), |entry| &entry.place);
-        check_targets(&table, &one_state(&axis.states), used, findings);
+        check_targets(&table, &Form::one_of(&axis.states), used, findings);
     }
     let from = states(&fields, "from", &table, findings);
     let to = states(&fields, "to", &table, findings);
