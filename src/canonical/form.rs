@@ -1,15 +1,21 @@
 //! The form of a text: what a canonical text must look like beyond being text.
+//!
+//! Currencies and units are looked up in the standards' own lists. Countries are not: the ones
+//! without a code in the standard are written by codes left free in it.
+
+use super::currencies::is_currency;
+use super::units::is_unit;
 
 /// The form a text must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Any text.
     Any,
-    /// ISO 4217: three capital letters.
+    /// A currency of ISO 4217: `EUR`.
     Currency,
-    /// UN/ECE Recommendation 20: two or three capitals or digits.
+    /// A unit of UN/ECE Recommendation 20: `KGM`.
     Unit,
-    /// ISO 3166: two capital letters.
+    /// Two capital letters, as in ISO 3166: `DE`.
     Country,
     /// ISO 8601: `P5D`.
     Duration,
@@ -25,15 +31,11 @@ impl Form {
 
     /// Whether the text has the form.
     pub fn admits(&self, text: &str) -> bool {
-        let capitals = |text: &str| text.bytes().all(|c| c.is_ascii_uppercase());
         match self {
             Self::Any => true,
-            Self::Currency => text.len() == 3 && capitals(text),
-            Self::Country => text.len() == 2 && capitals(text),
-            Self::Unit => {
-                let plain = text.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
-                plain && (2..=3).contains(&text.len())
-            }
+            Self::Currency => is_currency(text),
+            Self::Country => text.len() == 2 && text.bytes().all(|c| c.is_ascii_uppercase()),
+            Self::Unit => is_unit(text),
             Self::Duration => is_duration(text),
             Self::OneOf(codes) => codes.iter().any(|code| **code == *text),
         }

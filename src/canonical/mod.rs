@@ -6,6 +6,8 @@
 
 mod batch;
 mod catalog;
+mod codes;
+mod currencies;
 mod envelope;
 mod event;
 mod fields;
@@ -15,10 +17,13 @@ mod schema;
 pub mod subject;
 #[cfg(test)]
 mod tests;
+mod units;
 
 pub use batch::{EventBatch, EventBuilder, FrozenBatch, Message, Settled, header};
 pub use catalog::{Axis, Catalog, EventDef, FieldDef, FieldKind, catalog};
+pub use currencies::{is_currency, minor_units};
 pub use envelope::{Precision, parse_sequence};
 pub use event::{EventFacts, EventTemplate, REKEYED, Transition, write_event};
 pub use fields::{FieldWriter, ListWriter};
 pub use form::Form;
+pub use units::is_unit;
