@@ -30,7 +30,9 @@ fn sample_list(writer: &mut FieldWriter<'_>, name: &str, fields: &[FieldDef]) {
     let written: Result<(), Infallible> = writer.list(name, |list| {
         ["1", "2"].into_iter().try_for_each(|key| {
             list.item(key, |item| {
-                fields.iter().for_each(|field| sample(item, field));
+                for field in fields {
+                    sample(item, field);
+                }
                 Ok(())
             })
         })

@@ -119,9 +119,10 @@ fn chosen_codec(
 
 fn constant_codec(kind: &FieldKind) -> Codec {
     match kind {
-        FieldKind::Text | FieldKind::Code(_) => Codec::Text,
-        // Not made of one value: no field of theirs comes here.
-        FieldKind::Reference | FieldKind::List(_) => Codec::Text,
+        // Lists and references are not made of one value: none of them comes here.
+        FieldKind::Text | FieldKind::Code(_) | FieldKind::Reference | FieldKind::List(_) => {
+            Codec::Text
+        }
         FieldKind::Integer => Codec::Integer,
         FieldKind::Decimal | FieldKind::Quantity | FieldKind::Money => Codec::Decimal,
         FieldKind::Date => Codec::Date(None),
