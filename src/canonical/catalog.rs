@@ -104,6 +104,9 @@ pub struct Axis {
     pub name: String,
     /// The states.
     pub states: Vec<String>,
+    /// Per state: the states that follow it. A source that leaves states out makes several steps
+    /// at once, so this is what an entity does, not what a mapping is held to.
+    pub steps: Vec<Vec<String>>,
 }
 
 /// All events this bridge can publish.

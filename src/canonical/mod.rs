@@ -4,6 +4,7 @@
 //! [`write_event`] puts one event into an [`EventBatch`], a single block of bytes, without an
 //! allocation of its own. [`subject`] makes subjects, the envelope makes header values.
 
+mod asyncapi;
 mod batch;
 mod catalog;
 mod codes;
@@ -19,6 +20,7 @@ pub mod subject;
 mod tests;
 mod units;
 
+pub use asyncapi::asyncapi;
 pub use batch::{EventBatch, EventBuilder, FrozenBatch, Message, Settled, header};
 pub use catalog::{Axis, Catalog, EventDef, FieldDef, FieldKind, catalog};
 pub use currencies::{is_currency, minor_units};

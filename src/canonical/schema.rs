@@ -20,14 +20,61 @@ macro_rules! files {
 
 /// Every file of `mappings/events`. (A test compares this list with the directory.)
 const FILES: &[(&str, &str)] = files![
+    "correlation.link.v1.schema.json",
+    "exception.cancelledafterrelease.v1.schema.json",
+    "exception.duplicateorder.v1.schema.json",
+    "exception.latepromise.v1.schema.json",
+    "exception.negativestock.v1.schema.json",
+    "exception.overreceipt.v1.schema.json",
+    "exception.pricevariance.v1.schema.json",
+    "exception.shortreceipt.v1.schema.json",
+    "exception.unorderedreceipt.v1.schema.json",
     "inventory.balance.v1.schema.json",
     "inventory.movement.v1.schema.json",
+    "inventory.qualityhold.v1.schema.json",
+    "inventory.reservation.v1.schema.json",
     "masterdata.item.v1.schema.json",
+    "masterdata.location.v1.schema.json",
     "masterdata.supplier.v1.schema.json",
+    "masterdata.supplieritem.v1.schema.json",
+    "masterdata.unitconversion.v1.schema.json",
     "procurement.goodsreceipt.v1.schema.json",
     "procurement.purchaseorder.v1.schema.json",
     "procurement.purchaseorderline.v1.schema.json",
+    "procurement.requisition.v1.schema.json",
+    "procurement.shipmentnotice.v1.schema.json",
+    "procurement.supplieracknowledgement.v1.schema.json",
+    "procurement.supplierinvoice.v1.schema.json",
+    "production.bom.v1.schema.json",
+    "production.componentdemand.v1.schema.json",
+    "production.requirement.v1.schema.json",
+    "production.workorder.v1.schema.json",
 ];
+
+/// Definitions that are the same in every schema that has them.
+pub(super) const SHARED: [&str; 18] = [
+    "country",
+    "currency",
+    "date",
+    "date_or_instant",
+    "decimal",
+    "duration",
+    "entity",
+    "extensions",
+    "instant",
+    "invoice",
+    "money",
+    "name",
+    "quantity",
+    "receipt",
+    "reference",
+    "source",
+    "token",
+    "unit",
+];
+
+/// Where a schema says which state follows which.
+pub(super) const TRANSITIONS: &str = "x-transitions";
 
 const ID_PREFIX: &str = "urn:erpbridge:schema:";
 
@@ -60,6 +107,18 @@ impl Schema {
     /// The id of the document: any event of the entity.
     pub(super) fn id(&self) -> &str {
         text(&self.document, "$id")
+    }
+
+    /// The entity with its family: `procurement.purchaseorder`.
+    pub(super) fn entity(&self) -> &str {
+        let name = self.id().strip_prefix(ID_PREFIX).and_then(|name| name.rsplit_once(':'));
+        name.expect("the id of a schema is urn:erpbridge:schema:<entity>:<version>").0
+    }
+
+    /// Whether a definition is not this entity's own, but the same wherever it stands. (A test
+    /// compares them.)
+    pub(super) fn is_shared(definition: &str) -> bool {
+        SHARED.contains(&definition)
     }
 
     /// The events it defines: the definitions that have an id of their own.
@@ -180,10 +239,17 @@ impl Schema {
             .into_iter()
             .flatten()
             .filter_map(|step| step.pointer("/properties/axis/const").and_then(Value::as_str));
-        let states = |name| {
-            texts(self.definitions().get(name).and_then(|d| d.get("enum")).unwrap_or(&Value::Null))
-        };
-        names.map(|name| Axis { name: name.to_owned(), states: states(name) }).collect()
+        names.map(|name| self.axis(name)).collect()
+    }
+
+    fn axis(&self, name: &str) -> Axis {
+        let states = texts(self.definition(name).get("enum").unwrap_or(&Value::Null));
+        let next = self.definitions().get(TRANSITIONS).and_then(|axes| axes.get(name));
+        let steps = states
+            .iter()
+            .map(|state| texts(next.and_then(|next| next.get(state)).unwrap_or(&Value::Null)));
+        let steps = steps.collect();
+        Axis { name: name.to_owned(), states, steps }
     }
 
     fn definitions(&self) -> &Map<String, Value> {
