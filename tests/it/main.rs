@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a verdict is printed for who reads the run")]
 
 mod commands;
+mod consumers;
 mod crash;
 mod delivery;
 mod failures;
