@@ -208,32 +208,34 @@ fn every_schema_file_is_embedded_under_the_name_of_its_id() {
     }
 }
 
-/// The definitions of a schema file as they are written: each begins on a line of its own, four
-/// places in.
-fn definitions_as_written(text: &str) -> Vec<(&str, &str)> {
+/// The definitions of a schema file as they are written, by name: each begins on a line of its
+/// own, four places in.
+fn definitions_as_written(text: &str) -> Vec<(String, String)> {
     let (_, definitions) = text.split_once("\n  \"$defs\": {\n").unwrap();
-    let (definitions, _) = definitions.split_once("\n  }").unwrap();
-    let mut starts: Vec<usize> =
-        definitions.match_indices("\n    \"").map(|(at, _)| at + 1).collect();
-    starts.insert(0, 0);
-    let ends = starts.iter().skip(1).copied().chain([definitions.len()]);
-    let written = starts.iter().zip(ends).map(|(start, end)| definitions[*start..end].trim_end());
+    let mut written: Vec<(String, String)> = Vec::new();
+    for line in definitions.lines().take_while(|line| *line != "  }") {
+        match line.strip_prefix("    \"").and_then(|line| line.split_once("\": ")) {
+            Some((name, begun)) => written.push((name.to_owned(), begun.to_owned())),
+            None => written.last_mut().unwrap().1.extend(["\n", line]),
+        }
+    }
+    for (_, text) in &mut written {
+        text.truncate(text.trim_end_matches(',').len());
+    }
     written
-        .map(|definition| definition.trim_end_matches(',').trim_start().split_once(": ").unwrap())
-        .collect()
 }
 
 #[test]
 fn definitions_shared_by_schemas_are_the_same_to_the_byte() {
-    let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
     for (file, text) in catalog().schema_files() {
         let written = definitions_as_written(text);
         let document: Value = serde_json::from_str(text).unwrap();
         assert_eq!(written.len(), document["$defs"].as_object().unwrap().len(), "{file}");
         for (name, definition) in written {
-            if Schema::is_shared(name.trim_matches('"')) {
-                let first = *known.entry(name).or_insert(definition);
-                assert_eq!(first, definition, "{file} {name}");
+            if Schema::is_shared(&name) {
+                let first = known.entry(name.clone()).or_insert_with(|| definition.clone());
+                assert_eq!(*first, definition, "{file} {name}");
             }
         }
     }

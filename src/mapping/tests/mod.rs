@@ -5,6 +5,7 @@ mod apply;
 mod cases;
 mod check;
 mod readme;
+mod standards;
 
 use std::sync::Arc;
 
