@@ -32,7 +32,7 @@ fn the_document_is_asyncapi_3() {
 }
 
 #[test]
-fn the_document_in_the_repository_is_the_one_the_product_prints() {
+fn the_document_in_the_repository_is_current() {
     current("docs/asyncapi.json", &format!("{:#}\n", asyncapi()));
 }
 

@@ -6,7 +6,7 @@ use erpbridge::mapping::Mapping;
 use crate::{read, root};
 
 /// The fenced YAML blocks of a page.
-fn yaml_blocks(page: &str) -> Vec<String> {
+pub(crate) fn yaml_blocks(page: &str) -> Vec<String> {
     let blocks = page.split("```yaml\n").skip(1);
     let blocks = blocks.map(|rest| rest.split("```").next().unwrap());
     // A block inside a list is indented with it.

@@ -96,7 +96,9 @@ fn every_alert_has_a_silent_and_a_firing_case() {
 fn links_between_pages_lead_somewhere() {
     let pages = [
         files("deploy/runbooks", "md"),
-        vec!["docs/metrics.md".into(), "grafana/README.md".into()],
+        files("docs", "md"),
+        files("docs/events", "md"),
+        vec!["grafana/README.md".into(), "examples/consumers/README.md".into()],
     ]
     .concat();
     let mut findings = Vec::new();

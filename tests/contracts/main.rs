@@ -18,6 +18,7 @@ mod files;
 #[path = "../../examples/catalogue/page/mod.rs"]
 mod page;
 mod pages;
+mod printed;
 mod promql;
 mod schemas;
 
