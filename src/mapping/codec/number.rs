@@ -6,8 +6,8 @@ const MAX_EXPONENT: usize = 400;
 /// A number's text, taken apart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Number<'t> {
-    negative: bool,
-    whole: &'t str,
+    pub(super) negative: bool,
+    pub(super) whole: &'t str,
     pub(super) fraction: &'t str,
     pub(super) exponent: Option<isize>,
 }
@@ -63,7 +63,7 @@ impl<'t> Number<'t> {
         }
     }
 
-    fn is_zero(&self) -> bool {
+    pub(super) fn is_zero(&self) -> bool {
         self.whole.bytes().chain(self.fraction.bytes()).all(|digit| digit == b'0')
     }
 }
