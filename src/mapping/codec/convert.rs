@@ -118,7 +118,7 @@ impl Exact {
             }
         }
         let mut carry = 0;
-        for digit in &mut product.digits {
+        for digit in product.digits.iter_mut().take(product.length) {
             let sum = *digit + carry;
             (*digit, carry) = (sum % 10, sum / 10);
         }

@@ -98,10 +98,15 @@ fn iso(text: &str) -> Option<&str> {
 
 /// `YYYY-MM-DD` as a day.
 pub(super) fn parse_iso(day: &str) -> Option<Date> {
-    let mut parts = day.splitn(3, '-');
-    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    let sized = year.len() == 4 && month.len() == 2 && day.len() == 2;
-    calendar(digits(year)?, digits(month)?, digits(day)?).filter(|_| sized)
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = day.as_bytes() else { return None };
+    let year = two(y1, y2)? * 100 + two(y3, y4)?;
+    calendar(year, two(m1, m2)?, two(d1, d2)?)
+}
+
+/// Two digits as a number.
+pub(super) fn two(high: u8, low: u8) -> Option<u32> {
+    let both = high.is_ascii_digit() && low.is_ascii_digit();
+    both.then(|| u32::from(high - b'0') * 10 + u32::from(low - b'0'))
 }
 
 /// Appends a day of the years 1 to 9999 as `YYYY-MM-DD`.
@@ -115,9 +120,15 @@ pub(super) fn write_day(day: Date, out: &mut String) {
 }
 
 /// Appends the last `width` digits of a number, at most nine.
-pub(super) fn write_padded(number: u32, width: u32, out: &mut String) {
-    let digit = |place: u32| number / 10_u32.saturating_pow(place) % 10;
-    out.extend((0..width).rev().filter_map(|place| char::from_digit(digit(place), 10)));
+pub(super) fn write_padded(number: u32, width: usize, out: &mut String) {
+    let mut digits = [b'0'; 9];
+    let mut rest = number;
+    for digit in digits.iter_mut().rev().take(width) {
+        *digit += u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
+    let written = digits.get(digits.len().saturating_sub(width)..).unwrap_or_default();
+    out.extend(written.iter().copied().map(char::from));
 }
 
 fn calendar(year: u32, month: u32, day: u32) -> Option<Date> {

