@@ -167,6 +167,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
                 tracing::info!(source, table, "the table has a new shape");
                 Ok(())
             }
+            SourceEvent::Seeded => Ok(()),
             SourceEvent::Truncated(truncated) => self.truncated(&truncated),
         };
         self.ending = result.err();

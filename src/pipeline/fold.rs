@@ -295,6 +295,7 @@ events:
             resume: Position::new("0"),
             complete: true,
             snapshot: false,
+            seed: false,
         });
         for (ordinal, entry) in (1_u64..).zip(entries) {
             match *entry {

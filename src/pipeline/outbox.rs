@@ -142,6 +142,7 @@ mod tests {
             resume: Position::new(format!("after {number}")),
             complete,
             snapshot: false,
+            seed: false,
         }
     }
 

@@ -84,6 +84,9 @@ pub struct Transaction {
     pub complete: bool,
     /// Whether this is not a commit but rows found by a snapshot.
     pub snapshot: bool,
+    /// Whether this is not a commit but rows to remember: images that make no events and have no
+    /// place in the order. `sequence` then says of which moment they are, where that is known.
+    pub seed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -407,6 +410,7 @@ mod tests {
             resume: Position::new("before"),
             complete: false,
             snapshot: false,
+            seed: false,
         }
     }
 

@@ -114,6 +114,7 @@ mod tests {
             resume: Position::new("0/1"),
             complete: true,
             snapshot: true,
+            seed: false,
         });
         add(&mut batch, &table, b"A\\t1\tt\n", 1).unwrap();
         add(&mut batch, &table, b"\\N\tf\n", 2).unwrap();

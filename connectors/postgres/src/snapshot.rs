@@ -29,7 +29,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use erpbridge_connector::{
-    Phase, Position, Sequence, SourceContext, SourceError, SourceErrorKind, SourceStatus,
+    Pass, Phase, Position, Sequence, SourceContext, SourceError, SourceErrorKind, SourceStatus,
     TableProgress, TableSelection, Timestamp, Transaction,
 };
 use futures_util::TryStreamExt;
@@ -142,6 +142,7 @@ async fn transaction(
         resume,
         complete: true,
         snapshot: true,
+        seed: false,
     })
 }
 
@@ -152,6 +153,7 @@ fn announce(status: &watch::Sender<SourceStatus>, tables: &[PublishedTable]) {
             .iter()
             .map(|table| TableProgress {
                 table: table.schema.name.clone(),
+                pass: Pass::Snapshot,
                 rows: 0,
                 estimate: table.rows_estimate,
                 complete: false,

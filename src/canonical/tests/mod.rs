@@ -17,6 +17,7 @@ fn transaction(sequence: &str) -> Transaction {
         resume: Position::new("0/16B3748"),
         complete: true,
         snapshot: false,
+        seed: false,
     }
 }
 

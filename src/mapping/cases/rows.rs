@@ -24,6 +24,7 @@ pub(super) fn batch(transactions: &[Vec<Change>]) -> ChangeBatch {
             resume: Position::new(number.to_string()),
             complete: true,
             snapshot: changes.iter().any(|change| change.operation == Operation::Read),
+            seed: false,
         });
         for (ordinal, change) in (1..).zip(changes) {
             change.add(ordinal, &mut builder);

@@ -150,6 +150,7 @@ fn change_of(
         resume: Position::new("1"),
         complete: true,
         snapshot: operation == Operation::Read,
+        seed: false,
     });
     let mut images = builder.change(schema, operation, 1);
     if let Some(before) = before {

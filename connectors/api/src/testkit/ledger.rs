@@ -137,6 +137,7 @@ impl LedgerSource {
             resume: Position::new(number.to_string()),
             complete: true,
             snapshot,
+            seed: false,
         });
         let wanted_only = self.flaw == Flaw::CountsWantedRowsOnly;
         let mut ordinal = 0;

@@ -338,6 +338,7 @@ impl Playing<'_> {
             resume: ScriptSource::position(self.begun.saturating_sub(1)),
             complete: false,
             snapshot,
+            seed: false,
         }
     }
 

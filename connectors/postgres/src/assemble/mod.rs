@@ -278,6 +278,7 @@ impl Open {
             resume,
             complete: false,
             snapshot: false,
+            seed: false,
         }
     }
 }

@@ -163,7 +163,7 @@ fn position_of(event: &SourceEvent) -> Option<Position> {
     match event {
         SourceEvent::Changes(batch) => batch.transactions().last().map(|last| last.resume.clone()),
         SourceEvent::Progress(progress) => Some(progress.position.clone()),
-        SourceEvent::Truncated(_) | SourceEvent::SchemaChanged { .. } => None,
+        SourceEvent::Truncated(_) | SourceEvent::SchemaChanged { .. } | SourceEvent::Seeded => None,
     }
 }
 
