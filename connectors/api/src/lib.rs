@@ -45,6 +45,6 @@ pub use position::{Position, Sequence, Timestamp};
 pub use queue::{Closed, Gauge, Queued, Receiver, Sender, queue};
 pub use schema::{Column, ColumnKind, ReplicaIdentity, TableName, TableSchema};
 pub use source::{
-    Pass, Phase, Progress, STOP_DEADLINE, Source, SourceContext, SourceEvent, SourceFuture, SourceStatus,
-    TableProgress, TableSelection, Truncated,
+    Pass, Phase, Progress, STOP_DEADLINE, Source, SourceContext, SourceEvent, SourceFuture,
+    SourceStatus, TableProgress, TableSelection, Truncated,
 };

@@ -73,7 +73,8 @@ impl Seen {
             SourceEvent::Progress(progress) => {
                 self.progress.push((progress.clone(), self.changes.len()));
             }
-            SourceEvent::Truncated(_) | SourceEvent::SchemaChanged { .. } | SourceEvent::Seeded => {}
+            SourceEvent::Truncated(_) | SourceEvent::SchemaChanged { .. } | SourceEvent::Seeded => {
+            }
         }
     }
 }
