@@ -85,7 +85,8 @@ pub struct Transaction {
     /// Whether this is not a commit but rows found by a snapshot.
     pub snapshot: bool,
     /// Whether this is not a commit but rows to remember: images that make no events and have no
-    /// place in the order. `sequence` then says of which moment they are, where that is known.
+    /// place in the order. `sequence` then says of when they are: no commit after it is in them.
+    /// `resume` is where the log goes on, and may lie before that.
     pub seed: bool,
 }
 

@@ -20,6 +20,9 @@ pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
 pub type SourceFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Which tables the mappings read. A source asks; it never learns what a mapping is.
+///
+/// It asks at every start, and [`Self::wants`] also for each table that appears in the log later,
+/// because a pattern may match a table that did not exist before.
 pub trait TableSelection: Send + Sync {
     /// Whether changes of this table are wanted.
     fn wants(&self, table: &TableName) -> bool;
@@ -28,12 +31,12 @@ pub trait TableSelection: Send + Sync {
     fn named(&self) -> Vec<TableName>;
 
     /// Whether the bridge keeps the last image of every row of this table and has none: its rows
-    /// are to be sent as seeds before anything else.
+    /// are to be sent as seeds before anything else. Asked once per start, of wanted tables only.
     fn seeds(&self, _table: &TableName) -> bool {
         false
     }
 
-    /// Whether the first start's snapshot shall send the rows of this table as
+    /// Whether the first start's snapshot shall send the rows of this wanted table as
     /// [`Read`](crate::Operation::Read).
     fn snapshots(&self, table: &TableName) -> bool {
         self.wants(table)
@@ -81,7 +84,8 @@ pub enum SourceEvent {
         /// The shape before, if this run knew one.
         previous: Option<Arc<TableSchema>>,
     },
-    /// All seeds have been sent: once per run if any table seeds, never otherwise.
+    /// All seeds have been sent, and no other change yet: once per run if any table in the log
+    /// seeds, even if it has no rows; never otherwise.
     Seeded,
     /// Everything before this position has been sent.
     Progress(Progress),

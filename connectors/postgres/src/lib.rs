@@ -10,6 +10,7 @@
 //! there before the log, and [`observer`] asks where the log ends.
 
 pub mod assemble;
+mod begin;
 pub mod catalog;
 mod check;
 pub mod config;

@@ -149,12 +149,10 @@ impl Connection {
 
     /// Makes the slot. It waits until every transaction that is open now has ended, and for that
     /// there is no deadline: the caller may drop the call, and with it the connection.
-    pub async fn create_slot(&mut self, slot: &str, export: bool) -> Result<NewSlot, SourceError> {
-        let snapshot = if export { "export" } else { "nothing" };
-        let command = format!(
-            "CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT '{snapshot}')",
-            identifier(slot)
-        );
+    pub async fn create_slot(&mut self, slot: &str) -> Result<NewSlot, SourceError> {
+        let slot_name = identifier(slot);
+        let command =
+            format!("CREATE_REPLICATION_SLOT {slot_name} LOGICAL pgoutput (SNAPSHOT 'export')");
         let doing = format!("create the replication slot `{slot}`");
         let rows = self.query_without_deadline(&command, &doing).await?;
         let mut cells = rows.into_iter().flatten().skip(1);
