@@ -9,6 +9,7 @@ use crate::sql;
 
 pub(super) fn check(facts: &Facts, config: &PostgresConfig) -> Vec<Finding> {
     let mut findings: Vec<Finding> = absent(facts).chain(unfit(facts)).collect();
+    findings.extend(unmatched(facts, config));
     for table in &facts.tables {
         if table.wanted {
             findings.extend(unlogged(table));
@@ -28,6 +29,19 @@ fn absent(facts: &Facts) -> impl Iterator<Item = Finding> {
             None => "correct the name in the mapping".to_owned(),
         };
         Finding::error(name.to_string(), "there is no such table in this database", mend)
+    })
+}
+
+/// Names that lead nowhere are told one by one; patterns that match nothing only here. It is no
+/// error, because a table that matches may be created any day.
+fn unmatched(facts: &Facts, config: &PostgresConfig) -> Option<Finding> {
+    let nothing = facts.wanted().next().is_none();
+    (nothing && facts.missing.is_empty() && facts.unfit.is_empty()).then(|| {
+        Finding::warning(
+            format!("database {}", config.database),
+            "no table of it is one that the mappings read",
+            "look whether the patterns of the mappings are right, and whether this is the database",
+        )
     })
 }
 

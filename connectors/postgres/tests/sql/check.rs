@@ -1,14 +1,17 @@
 //! The start-up check against servers that lack things.
 
-use erpbridge_connector::{Finding, Severity, SourceFuture};
+use erpbridge_connector::{Finding, Severity, SourceFuture, TableSelection};
 use erpbridge_postgres::{PostgresConfig, check};
 use erpbridge_test_support::Postgres;
 
-use crate::{Named, bare_role, config};
+use crate::{Named, Schema, bare_role, config};
 
 async fn found(config: &PostgresConfig, tables: &[&str]) -> Vec<Finding> {
-    let mapped = Named::new(tables);
-    let checking: SourceFuture<'_, _> = Box::pin(check(config, &mapped));
+    found_of(config, &Named::new(tables)).await
+}
+
+async fn found_of(config: &PostgresConfig, selection: &dyn TableSelection) -> Vec<Finding> {
+    let checking: SourceFuture<'_, _> = Box::pin(check(config, selection));
     checking.await.unwrap()
 }
 
@@ -168,6 +171,36 @@ async fn a_publication_that_leaves_things_out_is_told_with_what_adds_them() {
     }
     let left = found(&config, &mapped).await;
     assert!(left.is_empty(), "{left:#?}");
+}
+
+#[tokio::test]
+async fn tables_found_by_pattern_are_checked_like_named_ones() {
+    let postgres = good_server(
+        "CREATE SCHEMA erp;
+         CREATE TABLE erp.\"North$Line\" (id int PRIMARY KEY);
+         ALTER TABLE erp.\"North$Line\" REPLICA IDENTITY FULL;
+         CREATE TABLE erp.\"South$Line\" (id int PRIMARY KEY);
+         CREATE VIEW erp.lines AS SELECT 1; CREATE SCHEMA empty;
+         CREATE PUBLICATION erpbridge FOR TABLE erp.\"North$Line\"
+           WITH (publish_via_partition_root = true)",
+    )
+    .await;
+    let config = config(&postgres, "postgres");
+    let findings = found_of(&config, &Schema("erp")).await;
+    let unpublished = about(&findings, "mapped tables are not in it: erp.South$Line");
+    assert_eq!(unpublished.severity, Severity::Error);
+    assert_eq!(
+        unpublished.sql,
+        ["ALTER PUBLICATION \"erpbridge\" ADD TABLE \"erp\".\"South$Line\""]
+    );
+    for statement in findings.iter().flat_map(|finding| &finding.sql) {
+        postgres.execute(statement).await.unwrap();
+    }
+    assert_eq!(found_of(&config, &Schema("erp")).await, []);
+
+    let findings = found_of(&config, &Schema("empty")).await;
+    let unmatched = about(&findings, "no table of it is one that the mappings read");
+    assert_eq!((unmatched.severity, findings.len()), (Severity::Warning, 1));
 }
 
 #[tokio::test]
