@@ -3,21 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::begin::{Begun, begin};
+use crate::config::PostgresConfig;
+use crate::position::Places;
+use crate::stream::Connection;
+use crate::stretch::Stretch;
+use crate::{catalog, check, start};
 use erpbridge_connector::{
     Finding, Phase, Source, SourceContext, SourceError, SourceErrorKind, SourceFuture, TableSchema,
     TableSelection,
 };
-use tokio::sync::watch;
-
-use crate::assemble::{Assembler, Limits};
-use crate::begin::{Begun, begin};
-use crate::config::PostgresConfig;
-use crate::feedback::Feedback;
-use crate::follow::Follower;
-use crate::observer::Observer;
-use crate::position::{Identity, Lsn};
-use crate::stream::Connection;
-use crate::{catalog, check, start};
 
 /// A `PostgreSQL` database.
 pub struct PostgresSource {
@@ -37,7 +32,7 @@ impl PostgresSource {
 
     async fn run_until_stopped(&self, context: SourceContext) -> Result<(), SourceError> {
         let stop = context.stop.clone();
-        let (config, selection) = (&self.config, self.selection.as_ref());
+        let (config, selection) = (&self.config, &self.selection);
         let begun = tokio::select! {
             biased;
             // Dropping a beginning loses nothing: whatever it left half done is found and
@@ -61,29 +56,17 @@ impl PostgresSource {
 
     async fn follow(&self, begun: Begun, context: SourceContext) -> Result<(), SourceError> {
         let Begun { connection, server, after, confirmed } = begun;
-        let observer = Observer::new(&self.config);
-        let (probes, probed) = watch::channel(None);
-        let status = context.status.clone();
-        let follower = Follower {
+        let stretch = Stretch {
+            config: &self.config,
+            selection: &self.selection,
+            server: &server,
             connection,
-            assembler: self.assembler(server.identity, after),
-            feedback: Feedback::new(confirmed, after, server.asked_at, server.patience),
-            identity: server.identity,
-            observer: &observer,
-            probes: probed,
+            after,
+            confirmed,
+            places: Places::Streaming(server.identity),
+            until: None,
         };
-        tokio::select! {
-            // Dropping the observer drops a question. Dropping the follower hangs up; what it had
-            // not sent comes again.
-            followed = follower.run(context) => followed,
-            shutting_down = observer.observe(&probes, &status) => Err(shutting_down),
-        }
-    }
-
-    fn assembler(&self, identity: Identity, after: Lsn) -> Assembler {
-        let PostgresConfig { batch_bytes, window_bytes, .. } = self.config;
-        let limits = Limits { batch_bytes, window_bytes };
-        Assembler::new(Arc::clone(&self.selection), identity, limits, after)
+        stretch.follow(context).await.map(drop)
     }
 
     /// A slot that grew too far behind is taken away by ending the connection in the same words as

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::PostgresConfig;
 use crate::assemble::Limits;
-use crate::position::Lsn;
+use crate::position::{Identity, Lsn};
 
 const IDENTITY: Identity = Identity { system: 7, timeline: 1, database: 5 };
 
@@ -47,16 +47,17 @@ async fn follow<P: Future<Output = ()>>(play: impl FnOnce(Ends) -> P) -> Result<
     let patience = Some(Duration::from_secs(6));
     let follower = Follower {
         connection: Connection::over(ours),
-        assembler: Assembler::new(Arc::new(Nothing), IDENTITY, limits, after),
+        assembler: Assembler::new(Arc::new(Nothing), Places::Streaming(IDENTITY), limits, after),
         feedback: Feedback::new(after, after, Timestamp::default(), patience),
-        identity: IDENTITY,
+        places: Places::Streaming(IDENTITY),
+        until: None,
         observer: &observer,
         probes,
     };
     let stop = CancellationToken::new();
     let context = SourceContext { resume_after: None, out, confirmed, stop: stop.clone(), status };
     let ends = Ends { server, events, confirm, stop };
-    tokio::join!(follower.run(context), play(ends)).0
+    tokio::join!(follower.run(context), play(ends)).0.map(drop)
 }
 
 async fn keepalive(server: &mut DuplexStream, wal_end: u64, reply_wanted: bool) {

@@ -11,9 +11,10 @@
 //! What was committed before a slot's consistent point is in the snapshot it exported, what comes
 //! after it is in the slot, nothing is in both. Rows carry the sequence just before that point, so
 //! that every later commit is newer, and an ordinal that grows in the order the batches enter the
-//! queue (`Outlet`). A snapshot that breaks off is read again from the start, because a new export
-//! shows another moment. Only the caller, once [`run`] has returned `Ok`, may send what tells that
-//! the pass is complete.
+//! queue (`Outlet`). A new export shows another moment, so a table that was not read to its end is
+//! read again from its start; the tables before it need not be, because the position of every batch
+//! tells which they are (`Tally`). How the moments are brought together is told in `begin`. Only
+//! the caller, once [`run`] has returned `Ok`, may send what tells that the pass is complete.
 //!
 //! Seeds have no place in the order. They need not even be of the moment the log is followed from:
 //! the README says why the log brings later ones to the same end.
@@ -36,14 +37,17 @@ use futures_util::future::try_join_all;
 
 use crate::catalog::{self, PublishedTable};
 use crate::config::PostgresConfig;
+use crate::done::Done;
 use crate::outlet::Outlet;
-use crate::position::{Lsn, NotAnLsn};
+use crate::position::{Identity, Lsn, NotAnLsn};
 use crate::session::{Session, connect, server_error};
 use crate::sql;
 
 mod readers;
+mod tally;
 
 use readers::Readers;
+pub(crate) use tally::Tally;
 
 /// A moment of the database that several sessions can look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +70,17 @@ pub struct Reading<'a> {
     /// What for.
     pub pass: Pass,
     /// The position its rows carry.
-    pub resume: Position,
+    pub mark: Mark,
+}
+
+/// Which position the rows of a pass carry: where to resume once they are durable.
+#[derive(Clone, Debug)]
+pub enum Mark {
+    /// This one.
+    Fixed(Position),
+    /// The moment's own, with the tables that have been read by then. These have been before, and
+    /// are not read again.
+    Counted(Identity, Option<Done>),
 }
 
 /// Reads every table of the publication that the pass wants, and says how many they were.
@@ -94,7 +108,9 @@ impl Reading<'_> {
     async fn read(&self, context: &SourceContext) -> Result<usize, SourceError> {
         let first = import(self.config, &self.moment.snapshot).await?;
         let tables = self.tables(&first).await?;
-        let outlet = Outlet::new(context.out.clone(), self.transaction(&first).await?);
+        let (tables, tally) = self.unread(tables);
+        let transaction = self.transaction(&first, tally.position()).await?;
+        let outlet = Outlet::new(context.out.clone(), transaction, tally);
         let (total, parallel) = (tables.len(), self.config.snapshot_tables_in_parallel);
         let readers = Readers::new(self.config, self.pass, tables, outlet, &context.status);
         let mut sessions = vec![first];
@@ -105,7 +121,7 @@ impl Reading<'_> {
         Ok(total)
     }
 
-    /// The largest first: begun last, it would be read alone while the other readers are done.
+    /// In the order of their names.
     async fn tables(&self, session: &Session) -> Result<Vec<PublishedTable>, SourceError> {
         let Self { config, selection, pass, .. } = self;
         let asked = catalog::tables(session, &config.publication, |table| {
@@ -115,14 +131,32 @@ impl Reading<'_> {
                     Pass::Snapshot => selection.snapshots(table),
                 }
         });
-        let mut tables = asked.await?;
-        tables.sort_by_key(|table| std::cmp::Reverse(table.rows_estimate));
-        Ok(tables)
+        asked.await
+    }
+
+    /// What is still to be read, with each table's place in the list; the largest first, because
+    /// begun last it would be read alone while the other readers are done.
+    fn unread(&self, tables: Vec<PublishedTable>) -> (Vec<(usize, PublishedTable)>, Tally) {
+        let tally = match &self.mark {
+            Mark::Fixed(position) => Tally::fixed(position.clone()),
+            Mark::Counted(identity, before) => {
+                let names = tables.iter().map(|table| &table.schema.name);
+                Tally::counted(self.moment.at, *identity, Done::none_of(names), before.as_ref())
+            }
+        };
+        let listed = tables.into_iter().enumerate();
+        let mut unread: Vec<_> = listed.filter(|(place, _)| !tally.has_read(*place)).collect();
+        unread.sort_by_key(|(_, table)| std::cmp::Reverse(table.rows_estimate));
+        (unread, tally)
     }
 
     /// What all rows of the pass belong to. One less than the moment's place sorts before every
     /// commit that is not in it, because places in the log are even.
-    async fn transaction(&self, session: &Session) -> Result<Transaction, SourceError> {
+    async fn transaction(
+        &self,
+        session: &Session,
+        resume: Position,
+    ) -> Result<Transaction, SourceError> {
         let row = session.client().query_one(NOW, &[]).await;
         let micros = row.and_then(|row| row.try_get(0));
         let micros = micros.map_err(|error| server_error(error, "read the server's clock"))?;
@@ -131,7 +165,7 @@ impl Reading<'_> {
             id: if seed { "seed" } else { "snapshot" }.into(),
             sequence: Lsn::new(self.moment.at.get().saturating_sub(1)).sequence(),
             committed_at: Timestamp::from_micros(micros),
-            resume: self.resume.clone(),
+            resume,
             complete: true,
             snapshot: !seed,
             seed,

@@ -16,40 +16,49 @@ use crate::outlet::Outlet;
 use crate::session::{Session, server_error};
 use crate::sql;
 
+/// A table that nobody has begun to read.
+struct Waiting {
+    /// Its place in the status.
+    shown: usize,
+    /// Its place in the list of tables.
+    listed: usize,
+    table: PublishedTable,
+}
+
 /// A running pass: what is still to be read, and the way out.
 pub(super) struct Readers<'a> {
     config: &'a PostgresConfig,
     pass: Pass,
     status: &'a watch::Sender<SourceStatus>,
-    /// With each table's place in the status.
-    waiting: std::sync::Mutex<VecDeque<(usize, PublishedTable)>>,
+    waiting: std::sync::Mutex<VecDeque<Waiting>>,
     outlet: Mutex<Outlet>,
 }
 
 impl<'a> Readers<'a> {
-    /// Readers of these tables, in this order; the first of them stands at `place` in the status.
+    /// Readers of these tables, in this order, each with its place in the list of all.
     pub(super) fn new(
         config: &'a PostgresConfig,
         pass: Pass,
-        tables: Vec<PublishedTable>,
+        tables: Vec<(usize, PublishedTable)>,
         outlet: Outlet,
         status: &'a watch::Sender<SourceStatus>,
     ) -> Self {
-        let first = announce(status, pass, &tables);
-        let waiting = std::sync::Mutex::new((first..).zip(tables).collect());
+        let first = announce(status, pass, tables.iter().map(|(_, table)| table));
+        let waiting = |(shown, (listed, table))| Waiting { shown, listed, table };
+        let waiting = std::sync::Mutex::new((first..).zip(tables).map(waiting).collect());
         Self { config, pass, status, waiting, outlet: Mutex::new(outlet) }
     }
 
     /// One reader: takes table after table until none is left.
     pub(super) async fn read_tables(&self, session: Session) -> Result<(), SourceError> {
         let pass = self.pass;
-        while let Some((place, table)) = self.next_table() {
-            let name = &table.schema.name;
-            let estimate = table.rows_estimate;
+        while let Some(next) = self.next_table() {
+            let name = &next.table.schema.name;
+            let estimate = next.table.rows_estimate;
             let started = Instant::now();
             tracing::info!(table = %name, ?pass, estimate, "begin to read a table");
-            let rows = self.read_table(&session, place, &table).await?;
-            self.progress(place, |progress| progress.complete = true);
+            let rows = self.read_table(&session, &next).await?;
+            self.progress(next.shown, |progress| progress.complete = true);
             let elapsed = started.elapsed();
             tracing::info!(table = %name, ?pass, rows, ?elapsed, "read a table");
         }
@@ -57,7 +66,7 @@ impl<'a> Readers<'a> {
         Ok(())
     }
 
-    fn next_table(&self) -> Option<(usize, PublishedTable)> {
+    fn next_table(&self) -> Option<Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
@@ -69,12 +78,11 @@ impl<'a> Readers<'a> {
     async fn read_table(
         &self,
         session: &Session,
-        place: usize,
-        table: &PublishedTable,
+        Waiting { shown, listed, table }: &Waiting,
     ) -> Result<u64, SourceError> {
         // Without columns there are no cells to read, and no mapping that could want them.
         if table.schema.columns.is_empty() {
-            return Ok(0);
+            return self.outlet.lock().await.send(&table.schema, Vec::new(), Some(*listed)).await;
         }
         let doing = format!("read table `{}`", table.schema.name);
         let opened = session.client().copy_out(select(table).as_str()).await;
@@ -89,8 +97,10 @@ impl<'a> Readers<'a> {
                 pending.push(row);
             }
             if ended || pending.bytes >= self.config.batch_bytes {
-                let sent = self.outlet.lock().await.send(&table.schema, pending.take()).await?;
-                self.progress(place, |progress| progress.rows += sent);
+                let last = ended.then_some(*listed);
+                let mut outlet = self.outlet.lock().await;
+                let sent = outlet.send(&table.schema, pending.take(), last).await?;
+                self.progress(*shown, |progress| progress.rows += sent);
                 total += sent;
             }
             if ended {
@@ -114,13 +124,17 @@ impl<'a> Readers<'a> {
 }
 
 /// Shows the tables of this pass behind those of the other, and says where the first one stands.
-fn announce(status: &watch::Sender<SourceStatus>, pass: Pass, tables: &[PublishedTable]) -> usize {
+fn announce<'t>(
+    status: &watch::Sender<SourceStatus>,
+    pass: Pass,
+    tables: impl Iterator<Item = &'t PublishedTable>,
+) -> usize {
     let mut first = 0;
     status.send_modify(|status| {
         status.phase = Phase::Snapshot;
         status.snapshot.retain(|table| table.pass != pass);
         first = status.snapshot.len();
-        status.snapshot.extend(tables.iter().map(|table| TableProgress {
+        status.snapshot.extend(tables.map(|table| TableProgress {
             table: table.schema.name.clone(),
             pass,
             rows: 0,

@@ -7,7 +7,7 @@ use erpbridge_connector::{
     SourceFuture, SourceStatus, TableSelection, Value, queue,
 };
 use erpbridge_postgres::session::connect;
-use erpbridge_postgres::snapshot::{Moment, Reading};
+use erpbridge_postgres::snapshot::{Mark, Moment, Reading};
 use erpbridge_postgres::{Lsn, PostgresConfig, snapshot};
 use erpbridge_test_support::{Postgres, wait_until};
 use tokio::sync::watch;
@@ -84,8 +84,8 @@ async fn run(
     context: SourceContext,
 ) -> Result<(), SourceError> {
     let moment = Moment { snapshot: name.to_owned(), at: Lsn::new(0x16_B374_D848) };
-    let resume = Position::new("resume-here");
-    let reading = Reading { config, selection, moment: &moment, pass: Pass::Snapshot, resume };
+    let mark = Mark::Fixed(Position::new("resume-here"));
+    let reading = Reading { config, selection, moment: &moment, pass: Pass::Snapshot, mark };
     // The type says that the bridge may run it on any of its threads.
     let running: SourceFuture<'_, _> = Box::pin(snapshot::run(&reading, &context));
     running.await.map(drop)

@@ -7,9 +7,11 @@ mod flow;
 mod lab;
 mod loss;
 mod rows;
+mod seeds;
 mod shapes;
 mod start;
 mod transactions;
+mod unfinished;
 
 use erpbridge_connector::{SourceError, SourceErrorKind};
 
