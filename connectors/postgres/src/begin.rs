@@ -195,10 +195,7 @@ impl Beginning<'_> {
     async fn finish(&self, connection: Connection, left: Unfinished) -> Result<Begun, SourceError> {
         let config = self.config;
         tracing::info!(source = %config.source, after = %left.after, "finishing the snapshot");
-        // This connection exports the moment, so it lives until the last table has been read.
-        let mut exporter = Connection::connect(config).await?;
-        let slot = exporter.name_of_its_own(&config.slot).await?;
-        let moment = self.create_slot(&mut exporter, &slot, Life::Temporary).await?;
+        let (exporter, moment) = self.moment().await?;
         let resume = self.unfinished(left.after, left.done.clone());
         self.seed(&moment, &resume).await?;
         let done = left.done.clone();
@@ -214,6 +211,14 @@ impl Beginning<'_> {
             }
             _ => unreachable!("a position in the stream is resumed or refused"),
         }
+    }
+
+    /// A moment of now, and the connection that must stay as it is until nobody needs it.
+    async fn moment(&self) -> Result<(Connection, Moment), SourceError> {
+        let mut exporter = Connection::connect(self.config).await?;
+        let slot = exporter.name_of_its_own(&self.config.slot).await?;
+        let moment = self.create_slot(&mut exporter, &slot, Life::Temporary).await?;
+        Ok((exporter, moment))
     }
 
     /// Sends the log from where the earlier start came to, up to the moment of the tables that are
@@ -306,14 +311,20 @@ impl Beginning<'_> {
 
     /// Reads seeds at a start that is not the first, if there are any to be read.
     async fn seed_as_of_now(&self) -> Result<(), SourceError> {
+        let Some(resume) = &self.context.resume_after else { return Ok(()) };
         let session = connect(self.config).await?;
         let seeds = |table: &_| self.selection.wants(table) && self.selection.seeds(table);
         let published = catalog::published(&session, &self.config.publication).await?;
-        if let Some(resume) = &self.context.resume_after
-            && published.iter().any(|table| seeds(&table.name))
-        {
-            let moment = snapshot::export(&session).await?;
+        if !published.iter().any(|table| seeds(&table.name)) {
+            session.close().await;
+            return Ok(());
+        }
+        if snapshot::commits_wait_for_standbys(&session).await? {
+            let (exporter, moment) = self.moment().await?;
             self.seed(&moment, resume).await?;
+            drop(exporter);
+        } else {
+            self.seed(&snapshot::export(&session).await?, resume).await?;
         }
         session.close().await;
         Ok(())

@@ -91,8 +91,7 @@ struct Loop<'a> {
 
 impl Loop<'_> {
     async fn run(mut self) -> Result<Ended, SourceError> {
-        let mut ended = Ended::Stopped;
-        while !self.line.stopped() && ended != Ended::Reached {
+        while !self.line.stopped() {
             let pause = match self.decode() {
                 Ok(pause) => pause,
                 Err(error) => {
@@ -114,14 +113,16 @@ impl Loop<'_> {
             self.deliver().await?;
             match pause {
                 Pause::Quiet => self.line.wait().await?,
-                Pause::Reached if !self.line.stopped() => ended = Ended::Reached,
+                Pause::Reached if !self.line.stopped() => {
+                    return self.line.leave().await.map(|()| Ended::Reached);
+                }
                 _ => {}
             }
         }
         // The queue must close before the bridge can know that nothing more comes.
         let Self { line, out, .. } = self;
         drop(out);
-        line.finish().await.map(|()| ended)
+        line.finish().await.map(|()| Ended::Stopped)
     }
 
     /// Decodes what is buffered until there is something to send.

@@ -176,10 +176,18 @@ impl Reading<'_> {
 /// <https://www.postgresql.org/docs/current/functions-datetime.html#FUNCTIONS-DATETIME-CURRENT>
 const NOW: &str = "SELECT (extract(epoch FROM now()) * 1000000)::bigint";
 
+/// Whether a commit may be in the log for long before other sessions see it.
+pub async fn commits_wait_for_standbys(session: &Session) -> Result<bool, SourceError> {
+    let ask = "SELECT current_setting('synchronous_standby_names') <> ''";
+    let answer = session.client().query_one(ask, &[]).await.and_then(|row| row.try_get(0));
+    answer.map_err(|error| server_error(error, "ask whether commits wait for standbys"))
+}
+
 /// Exports what is there now, without waiting for anybody. The moment passes with the session.
 ///
 /// No slot vouches for it, so its place is only a bound: whatever is seen was committed before it,
-/// but not everything before it need be seen yet. Seeds may be read as of it, a snapshot may not.
+/// but a commit that waits for a standby is in the log and not yet seen. Where there are none,
+/// seeds may be read as of it; a snapshot may not.
 pub async fn export(session: &Session) -> Result<Moment, SourceError> {
     let doing = "export a snapshot";
     let begun = session.client().batch_execute(BEGIN).await;

@@ -3,7 +3,9 @@
 use erpbridge_connector::{Pass, Phase};
 use erpbridge_postgres::SnapshotMode;
 
-use crate::lab::{Lab, Tail};
+use erpbridge_test_support::wait_until;
+
+use crate::lab::{Lab, PATIENCE, Tail, server};
 
 const TABLES: &str = "
 CREATE TABLE kept (id int PRIMARY KEY, note text); CREATE TABLE bare (id int PRIMARY KEY);
@@ -44,6 +46,39 @@ async fn what_is_committed_after_the_seeds_has_a_greater_sequence() {
     assert!(replayed.sequence <= seed.sequence && seed.sequence < later.sequence);
     assert_eq!(seed.resume, origin);
     tail.stop().await;
+}
+
+/// A commit that waits for a standby is in the log, and no session sees it. Seeds without it would
+/// lack its row for ever, because the log is not read again from before the resume position.
+#[tokio::test]
+async fn seeds_hold_what_was_sent_even_if_its_commit_still_waits_for_a_standby() {
+    let builder = server()
+        .setting("synchronous_standby_names", "nobody")
+        .setting("synchronous_commit", "local");
+    let mut lab = Lab::alone(builder, TABLES).await;
+    let writer = lab.postgres.client().await.unwrap();
+    let (mut tail, _) = lab.begin().await;
+    let writing = async {
+        let insert = "SET synchronous_commit = on; INSERT INTO kept VALUES (1, 'sent')";
+        writer.batch_execute(insert).await.unwrap();
+    };
+    let reading = async {
+        assert_eq!(tail.texts_of(1).await, ["insert kept [1|sent]"]);
+        let at = tail.at.clone();
+        tail.stop().await;
+        lab.slot_is_free().await;
+        assert_eq!(lab.ask("SELECT count(*) FROM kept").await.as_deref(), Some("0"), "not seen");
+        lab.seeds = &["kept"];
+        let mut tail = lab.start(at.as_ref());
+        let slots = "SELECT count(*) FROM pg_replication_slots WHERE temporary";
+        let waits = async || lab.ask(slots).await.as_deref() == Some("1");
+        wait_until("the seeds wait for the commit", PATIENCE, waits).await.unwrap();
+        lab.run("ALTER SYSTEM SET synchronous_standby_names = ''").await;
+        lab.run("SELECT pg_reload_conf()").await;
+        assert_eq!(tail.texts_of(2).await, ["seed kept [1|sent]", "seeded"]);
+        tail.stop().await;
+    };
+    tokio::join!(writing, reading);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use erpbridge_connector::{Position, SourceErrorKind};
 use erpbridge_postgres::SnapshotMode;
@@ -36,10 +37,12 @@ async fn six_tables(name: &str) -> Lab {
 /// Writes to all tables until told to stop: rows come, change and go.
 async fn write(lab: &Lab, done: &AtomicBool) {
     let mut next = 1_000_000;
+    let mut pace = tokio::time::interval(Duration::from_millis(2));
     while !done.load(Ordering::SeqCst) {
         for (place, table) in TABLES.iter().enumerate() {
             let old = i32::try_from(place).unwrap() * ROWS + (next / 6) % ROWS;
             next += 1;
+            pace.tick().await;
             lab.run(&format!(
                 "INSERT INTO ref VALUES ({next}); INSERT INTO {table} VALUES ({next}, 'new');
                  UPDATE {table} SET note = 'changed {next}' WHERE id = {old} + 1;
