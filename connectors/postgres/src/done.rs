@@ -2,7 +2,7 @@
 //!
 //! Tables are counted in the order of their names, one bit for each, and a fingerprint of the list
 //! stands beside the bits: if another list of tables is to be read at the next start, the bits
-//! mean nothing and every table is read. So a position never grows beyond [`MOST`] bits; a table
+//! mean nothing and every table is read. So a position never grows beyond 2,048 bits; a table
 //! further down the list is simply read again.
 //!
 //! Text: `<fingerprint>:<bits>`, both in hexadecimal digits, the first table in the lowest bit of
