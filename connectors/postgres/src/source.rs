@@ -42,11 +42,6 @@ impl PostgresSource {
         };
         context.status.send_modify(|status| status.phase = Phase::Streaming);
         match Box::pin(self.follow(begun, context)).await {
-            Err(error) if error.kind() == SourceErrorKind::Connection && stop.is_cancelled() => {
-                // The server misses our last confirmation; it sends those changes once more.
-                tracing::info!(source = %self.config.source, %error, "the server left first");
-                Ok(())
-            }
             Err(error) if error.kind() == SourceErrorKind::Connection => {
                 Err(self.look_again(error).await)
             }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::assemble::{Assembler, Limits};
 use crate::config::PostgresConfig;
 use crate::feedback::Feedback;
-use crate::follow::{Ended, Follower};
+use crate::follow::{Ended, Follower, unless_gone};
 use crate::observer::Observer;
 use crate::position::{Lsn, Places};
 use crate::start::Server;
@@ -46,11 +46,19 @@ impl Stretch<'_> {
             observer: &observer,
             probes: probed,
         };
+        let stop = context.stop.clone();
+        let observed = async {
+            // The follower and its queue are still there; see there why that matters.
+            let shutting_down = observer.observe(&probes, &status).await;
+            (shutting_down, stop.is_cancelled())
+        };
         tokio::select! {
             // Dropping the observer drops a question. Dropping the follower hangs up; what it had
             // not sent comes again.
             followed = follower.run(context) => followed,
-            shutting_down = observer.observe(&probes, &status) => Err(shutting_down),
+            (shutting_down, stopped) = observed => {
+                if stopped { unless_gone(shutting_down) } else { Err(shutting_down) }
+            }
         }
     }
 }

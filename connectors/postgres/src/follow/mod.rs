@@ -90,7 +90,28 @@ struct Loop<'a> {
 }
 
 impl Loop<'_> {
+    /// Whether a stop was asked for must be known before the queue closes: the bridge answers a
+    /// closed queue with a stop, and a broken connection would pass for an orderly end.
     async fn run(mut self) -> Result<Ended, SourceError> {
+        let ended = self.follow().await;
+        let stopped = self.line.stopped();
+        let ended = match ended {
+            Ok(Ended::Reached) => return self.line.leave().await.map(|()| Ended::Reached),
+            Ok(Ended::Stopped) => {
+                // The queue must close before the bridge can know that nothing more comes.
+                let Self { line, out, .. } = self;
+                drop(out);
+                line.finish().await
+            }
+            Err(error) => Err(error),
+        };
+        match ended {
+            Err(error) if stopped => unless_gone(error),
+            ended => ended.map(|()| Ended::Stopped),
+        }
+    }
+
+    async fn follow(&mut self) -> Result<Ended, SourceError> {
         while !self.line.stopped() {
             let pause = match self.decode() {
                 Ok(pause) => pause,
@@ -113,16 +134,11 @@ impl Loop<'_> {
             self.deliver().await?;
             match pause {
                 Pause::Quiet => self.line.wait().await?,
-                Pause::Reached if !self.line.stopped() => {
-                    return self.line.leave().await.map(|()| Ended::Reached);
-                }
+                Pause::Reached if !self.line.stopped() => return Ok(Ended::Reached),
                 _ => {}
             }
         }
-        // The queue must close before the bridge can know that nothing more comes.
-        let Self { line, out, .. } = self;
-        drop(out);
-        line.finish().await.map(|()| Ended::Stopped)
+        Ok(Ended::Stopped)
     }
 
     /// Decodes what is buffered until there is something to send.
@@ -187,6 +203,16 @@ impl Loop<'_> {
         }
         Ok(())
     }
+}
+
+/// After a stop a server may leave before us. It misses our last confirmation then, and sends those
+/// changes once more.
+pub(crate) fn unless_gone(error: SourceError) -> Result<Ended, SourceError> {
+    if error.kind() != SourceErrorKind::Connection {
+        return Err(error);
+    }
+    tracing::info!(%error, "the server left first");
+    Ok(Ended::Stopped)
 }
 
 /// Where the log stands once this event is durable.
