@@ -25,6 +25,7 @@ mod seed;
 mod stream;
 mod tasks;
 mod tls;
+mod tryton;
 mod wait;
 
 pub use bridge::{Bridge, get, sample};
@@ -38,6 +39,7 @@ pub use proxy::{Proxy, Way};
 pub use seed::Seed;
 pub use stream::{StoredMessage, read_stream};
 pub use tls::Certificates;
+pub use tryton::Tryton;
 pub use wait::{wait_for, wait_until};
 
 /// What most operations here return.
