@@ -1,4 +1,4 @@
-//! Tryton, an ERP from PyPI, with a made-up company at work in it.
+//! Tryton, an ERP from `PyPI`, with a made-up company at work in it.
 //!
 //! ```text
 //! tests/install.sh: packages → .cache/tryton/site
