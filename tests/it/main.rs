@@ -9,3 +9,4 @@ mod crash;
 mod delivery;
 mod failures;
 mod shop;
+mod tryton;
