@@ -86,13 +86,24 @@ const DAY: &[(&str, &[&str])] = &[
         "invoice",
         &["supplierinvoice/1 received", "supplierinvoice/1 approved", "purchaseorder/1 changed"],
     ),
+    ("request_other", &["requisition/3 created"]),
     (
         "quote_other",
-        &["purchaseorder/2 created", "purchaseorderline/5 added", "purchaseorder/2 submitted"],
+        &[
+            "purchaseorder/2 created",
+            "purchaseorderline/5 added",
+            "requisition/3 converted",
+            "link/purchaseorderline/5 established",
+            "purchaseorder/2 submitted",
+        ],
     ),
-    ("cancel_other", &["purchaseorder/2 cancelled"]),
+    // The request is open again, until somebody drops it.
+    ("cancel_other", &["purchaseorder/2 cancelled", "requisition/3 changed"]),
+    ("drop_request", &["requisition/3 cancelled"]),
     ("draft", &["purchaseorder/3 created", "purchaseorderline/6 added"]),
     ("delete_draft", &["purchaseorderline/6 deleted", "purchaseorder/3 deleted"]),
+    // It is written to the template alone, and the template is no item.
+    ("rename_item", &[]),
     ("block_supplier", &["supplier/3 upserted", "supplier/3 deactivated"]),
 ];
 
@@ -141,6 +152,8 @@ const FACTS: &[(&str, &str, &str)] = &[
     ("supplierinvoice/1 approved", "/after/total/value", "207.84"),
     ("purchaseorder/1 changed", "/transition/axis", "invoice"),
     ("purchaseorder/2 cancelled", "/transition/from", "pending_approval"),
+    ("requisition/3 changed", "/transition/from", "converted"),
+    ("requisition/3 changed", "/transition/to", "approved"),
     ("purchaseorderline/6 deleted", "/before/order", "3"),
     ("purchaseorder/3 deleted", "/before/supplier_number", "DS2"),
 ];

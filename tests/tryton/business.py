@@ -44,16 +44,6 @@ def item(code):
     return Model.get("product.product").find([("code", "=", code)])[0]
 
 
-def new_purchase(quantity):
-    """A draft for one item that nobody requested."""
-    purchase = Model.get("purchase.purchase")()
-    purchase.party, purchase.purchase_date = party("DS2"), day(3, 2)
-    line = purchase.lines.new()
-    line.product, line.quantity, line.unit_price = item("DI1"), quantity, Decimal("2.50")
-    purchase.save()
-    return purchase
-
-
 def new_shipment(note, delivered):
     """A delivery note: what came of which planned movement of the order."""
     shipment = Model.get("stock.shipment.in")()
@@ -68,11 +58,9 @@ def new_shipment(note, delivered):
 
 def open_moves(purchase, code):
     """The movements planned for an item of an order that no delivery note names yet."""
-    wanted = item(code)
-    moves = Model.get("stock.move").find([
-        ("purchase", "=", purchase.id), ("product", "=", wanted.id),
+    return Model.get("stock.move").find([
+        ("purchase", "=", purchase.id), ("product", "=", item(code).id),
         ("state", "=", "draft"), ("shipment", "=", None)])
-    return moves
 
 
 def about(purchase):
@@ -169,7 +157,8 @@ def announce_rest(desk):
     """Five pieces more than are open, and all the pounds."""
     pieces, = open_moves(desk.purchase, "DI1")
     pounds, = open_moves(desk.purchase, "DI2")
-    desk.shipment = new_shipment("note 2", [(pieces, pieces.quantity + 5), (pounds, pounds.quantity)])
+    delivered = [(pieces, pieces.quantity + 5), (pounds, pounds.quantity)]
+    desk.shipment = new_shipment("note 2", delivered)
     return about_shipment(desk)
 
 
@@ -209,8 +198,19 @@ def invoice(desk):
 
 
 @action
+def request_other(desk):
+    """From now on there are to be five pieces of item 3 at least."""
+    point, = Model.get("stock.order_point").find([("product", "=", item("DI3").id)])
+    point.min_quantity = 5
+    point.save()
+    return request_stock(desk)
+
+
+@action
 def quote_other(desk):
-    desk.other = new_purchase(7.0)
+    Wizard("purchase.request.create_purchase", [desk.request])
+    desk.request.reload()
+    desk.other = desk.request.purchase
     desk.other.click("quote")
     return about(desk.other)
 
@@ -218,12 +218,27 @@ def quote_other(desk):
 @action
 def cancel_other(desk):
     desk.other.click("cancel")
-    return about(desk.other)
+    desk.request.reload()
+    return {"request_state": desk.request.state, **about(desk.other)}
+
+
+@action
+def drop_request(desk):
+    """Without an order nobody wants them any more."""
+    handle = Wizard("purchase.request.handle.purchase.cancellation", [desk.request])
+    handle.execute("cancel_request")
+    desk.request.reload()
+    return {"request": desk.request.id, "state": desk.request.state}
 
 
 @action
 def draft(desk):
-    desk.draft = new_purchase(3.0)
+    """An order nobody requested and nobody will send."""
+    desk.draft = Model.get("purchase.purchase")()
+    desk.draft.party, desk.draft.purchase_date = party("DS2"), day(3, 2)
+    line = desk.draft.lines.new()
+    line.product, line.quantity, line.unit_price = item("DI1"), 3.0, Decimal("2.50")
+    desk.draft.save()
     return about(desk.draft)
 
 

@@ -69,38 +69,42 @@ def open_books():
 
 
 def stock_items(category):
-    """One item counted in pieces; one stocked in kilograms and bought by the pound."""
-    Uom = Model.get("product.uom")
+    """Items 1 and 3 are counted in pieces; item 2 is stocked in kilograms and bought by the pound.
+    Supplier 2 has item 3, supplier 1 the others."""
+    Uom, Party = Model.get("product.uom"), Model.get("party.party")
     unit, = Uom.find([("name", "=", "Unit")])
     kilogram, = Uom.find([("name", "=", "Kilogram")])
     pound, = Uom.find([("name", "=", "Pound")])
-    Template = Model.get("product.template")
-    supplier = Model.get("party.party")(name="Demo Supplier 1", code="DS1")
-    supplier.save()
-    Model.get("party.party")(name="Demo Supplier 2", code="DS2").save()
-    for number, stocked, bought in ((1, unit, unit), (2, kilogram, pound)):
-        template = Template(name=f"Demo Item {number}", code=f"DI{number}", type="goods")
-        template.default_uom = stocked
-        template.list_price = Decimal("20")
-        template.purchasable = True
-        template.purchase_uom = bought
-        template.account_category = category
-        template.save()
-        offer = template.product_suppliers.new()
-        offer.party, offer.code = supplier, f"DS1-{number}"
-        offer.lead_time = dt.timedelta(days=5)
-        price = offer.prices.new()
-        price.quantity, price.unit_price = 0, Decimal("1.1000")
-        template.save()
-    return Template.find([("code", "=", "DI1")])[0].products[0]
+    first, second = (Party(name=f"Demo Supplier {n}", code=f"DS{n}") for n in (1, 2))
+    first.save()
+    second.save()
+    return [
+        stock_item(1, unit, unit, first, Decimal("1.1000"), category),
+        stock_item(2, kilogram, pound, first, Decimal("3.1000"), category),
+        stock_item(3, unit, unit, second, Decimal("2.50"), category)]
 
 
-def watch_stock(product):
-    """An order point: below 20 pieces, fill up to 120."""
+def stock_item(number, stocked, bought, supplier, price, category):
+    """An item and what its supplier asks for it."""
+    template = Model.get("product.template")(name=f"Demo Item {number}", code=f"DI{number}")
+    template.type, template.list_price = "goods", Decimal("20")
+    template.default_uom, template.purchasable, template.purchase_uom = stocked, True, bought
+    template.account_category = category
+    template.save()
+    offer = template.product_suppliers.new()
+    offer.party, offer.code = supplier, f"{supplier.code}-{number}"
+    offer.lead_time = dt.timedelta(days=5)
+    offer.prices.new(quantity=0, unit_price=price)
+    template.save()
+    return template.products[0]
+
+
+def watch_stock(product, least, target):
+    """An order point: below the least, fill up to the target."""
     warehouse, = Model.get("stock.location").find([("type", "=", "warehouse")])
     point = Model.get("stock.order_point")(type="purchase")
     point.product, point.location = product, warehouse
-    point.min_quantity, point.target_quantity = 20, 120
+    point.min_quantity, point.target_quantity = least, target
     point.save()
 
 
@@ -108,7 +112,9 @@ def main():
     create_tables(urlparse(os.environ["TRYTOND_DATABASE_URI"]).path.strip("/"))
     proteus_config.set_trytond()
     found_company()
-    watch_stock(stock_items(open_books()))
+    items = stock_items(open_books())
+    watch_stock(items[0], 20, 120)
+    watch_stock(items[2], -1, 7)  # nobody needs it yet
 
 
 if __name__ == "__main__":
