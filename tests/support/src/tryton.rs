@@ -29,6 +29,8 @@ const REQUIREMENTS: &str = include_str!("../../tryton/requirements.txt");
 const COMPANY: &str = include_str!("../../tryton/company.py");
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tryton");
 
+const PYTHON: &str = "python3";
+
 const DATABASE: &str = "tryton";
 /// The role Tryton works as; it owns the tables.
 const ROLE: (&str, &str) = ("tryton", "tryton-secret");
@@ -82,12 +84,12 @@ struct Office {
 }
 
 impl Office {
-    fn command(&self, script: &str) -> Command {
-        let mut python = command(Path::new("python3"), None);
+    /// Completes the command of a Python to one that runs a script.
+    fn script(&self, mut python: Command, script: &str) -> Command {
         python.arg(Path::new(SCRIPTS).join(script));
         python.env("PYTHONPATH", &self.site).env("TRYTOND_DATABASE_URI", &self.uri);
         // It warns that the name of the database stands in the URI, where it belongs.
-        python.env("PYTHONWARNINGS", "ignore").env("PYTHONDONTWRITEBYTECODE", "1");
+        python.env("PYTHONWARNINGS", "ignore");
         python
     }
 }
@@ -116,7 +118,7 @@ fn prepare(server: &Postgres, office: &Office) -> Result<()> {
     let lock = fs::File::create(cache().join("tryton/lock")).tried("cannot create a lock file")?;
     lock.lock().tried("cannot lock the cache of Tryton")?;
     if !dump.exists() {
-        output(office.command("company.py"))?;
+        output(office.script(command(Path::new(PYTHON), None), "company.py"))?;
         return save(server, &dump);
     }
     let mut restore = client(server, "pg_restore");
@@ -154,7 +156,10 @@ impl Desk {
     async fn open(office: &Office, directory: &Directory) -> Result<Self> {
         let errors = directory.write("errors", "")?;
         let log = fs::File::options().append(true).open(&errors).tried("cannot open a log file")?;
-        let mut command = tokio::process::Command::from(office.command("business.py"));
+        // Without a parent-death signal, which would end it with a thread of the runtime: it ends
+        // by itself when its input does, and that ends with this process.
+        let script = office.script(Command::new(PYTHON), "business.py");
+        let mut command = tokio::process::Command::from(script);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         let mut script = command.spawn().tried("cannot start business.py")?;
         let (Some(orders), Some(reports)) = (script.stdin.take(), script.stdout.take()) else {
