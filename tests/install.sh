@@ -169,10 +169,11 @@ install_tryton() {
     mkdir -p .cache/tryton
     local work
     work=$(mktemp -d .cache/tryton/site-new-XXXXXX)
-    python3 -m pip install --quiet --no-deps --only-binary :all: --no-compile \
-        --no-warn-conflicts --root-user-action=ignore \
-        --target "$work" --requirement tests/tryton/requirements.txt ||
-        die "pip could not fetch what tests/tryton/requirements.txt names; is there a network?"
+    if ! PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --only-binary :all: \
+        --no-compile --no-warn-conflicts --target "$work" --requirement tests/tryton/requirements.txt; then
+        rm -rf "$work"
+        die "pip could not fetch what tests/tryton/requirements.txt names; it needs a network and Python 3.11 or newer"
+    fi
     tryton_inputs >"$work/made-from"
     chmod 755 "$work"
     rm -rf "$tryton"
