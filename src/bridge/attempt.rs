@@ -124,7 +124,7 @@ pub(super) async fn run(shared: &Shared, source: &SourceConfig) -> Result<(), At
         resume_after = standing.resume_after.as_ref().map(ToString::to_string),
         "claimed the stream"
     );
-    Run::start(shared, source, connector, publisher, &standing).finish().await
+    Run::start(shared, source, connector, publisher, &standing).finish(&shared.stop).await
 }
 
 /// Before a source makes its slot, everything its check finds must be mended: a slot on a
@@ -182,21 +182,21 @@ async fn record(shared: &Shared, source: &SourceConfig, standing: &Standing) {
 }
 
 /// The tasks of one run, in the order in which they end.
-struct Run {
+struct Run<P> {
     source: Task<Result<(), SourceError>>,
-    pipeline: Pipeline<JetStreamPublisher>,
+    pipeline: Pipeline<P>,
     rows: Receiver,
     settler: Task<()>,
     watcher: Task<()>,
     stop: CancellationToken,
 }
 
-impl Run {
+impl<P: Publisher + 'static> Run<P> {
     fn start(
         shared: &Shared,
         config: &SourceConfig,
         connector: Arc<dyn Source>,
-        publisher: JetStreamPublisher,
+        publisher: P,
         standing: &Standing,
     ) -> Self {
         let (sender, rows) = queue(config.queue_bytes);
@@ -251,9 +251,15 @@ impl Run {
 
     /// Waits for the parts in the order of the data. The pipeline's error comes first, because a
     /// source whose queue is taken away ends with an error of its own.
-    async fn finish(mut self) -> Result<(), AttemptError> {
+    ///
+    /// `asked` tells whether the end is wanted. Only a pipeline that failed stops its source: one
+    /// that ended because the source closed the queue has nothing to stop, and a source that is
+    /// told to stop while it fails could take its failure for the answer to that.
+    async fn finish(mut self, asked: &CancellationToken) -> Result<(), AttemptError> {
         let published = self.pipeline.run(self.rows).await;
-        self.stop.cancel();
+        if published.is_err() {
+            self.stop.cancel();
+        }
         self.settler.join().await?;
         // A little more than the source is promised, so that its own report comes first.
         let deadline = STOP_DEADLINE + Duration::from_secs(2);
@@ -261,15 +267,18 @@ impl Run {
         drop(self.watcher);
         let followed = followed.unwrap_or_else(|_| Ok(Err(overdue())))?;
         published?;
-        match followed {
-            Err(error) if error.kind() == SourceErrorKind::Closed => Ok(()),
-            followed => Ok(followed?),
-        }
+        followed?;
+        if asked.is_cancelled() { Ok(()) } else { Err(unasked().into()) }
     }
 }
 
 fn overdue() -> SourceError {
     SourceError::new(SourceErrorKind::Connection, "the source did not stop within its deadline")
+}
+
+/// Whatever made it end, it must go on: nobody wanted it to end.
+fn unasked() -> SourceError {
+    SourceError::new(SourceErrorKind::Connection, "the source ended without being asked to")
 }
 
 /// Copies what the source tells about itself to the board and the metrics.
@@ -319,3 +328,6 @@ fn show(metrics: &Metrics, source: &str, status: &SourceStatus) {
         metrics.snapshot_complete.with_label_values(&labels).set(i64::from(table.complete));
     }
 }
+
+#[cfg(test)]
+mod tests;

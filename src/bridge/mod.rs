@@ -66,14 +66,14 @@ pub async fn run(shared: Shared) -> Result<(), Vec<Stopped>> {
     let mut running = Vec::new();
     for source in &shared.config.sources {
         let supervised = supervise(shared.clone(), source.clone());
-        running.push(tasks::spawn("source", supervised));
+        running.push((source.name.clone(), tasks::spawn("source", supervised)));
     }
     let mut stopped = Vec::new();
-    for mut task in running {
+    for (source_name, mut task) in running {
         match task.join().await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => stopped.push(error),
-            Err(lost) => tracing::error!(error = chain(&lost), "a source's task was lost"),
+            Err(lost) => stopped.push(Stopped { source_name, cause: lost.into() }),
         }
     }
     if stopped.is_empty() { Ok(()) } else { Err(stopped) }
@@ -83,7 +83,9 @@ async fn supervise(shared: Shared, source: SourceConfig) -> Result<(), Stopped> 
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         let started = Instant::now();
-        let Err(error) = attempt::run(&shared, &source).await else {
+        let (own, config) = (shared.clone(), source.clone());
+        let attempt = surviving(async move { attempt::run(&own, &config).await });
+        let Err(error) = attempt.await else {
             tracing::info!(source = source.name, "stopped");
             return Ok(());
         };
@@ -100,6 +102,14 @@ async fn supervise(shared: Shared, source: SourceConfig) -> Result<(), Stopped> 
         pause(&shared, &source, &error, backoff.pause()).await;
         shared.metrics.restarts.with_label_values(&[&source.name]).inc();
     }
+}
+
+/// Runs an attempt as a task of its own, so that a panic in it, a bug, is an error like others:
+/// it is counted, told and tried again, and the other sources go on.
+async fn surviving(
+    attempt: impl Future<Output = Result<(), AttemptError>> + Send + 'static,
+) -> Result<(), AttemptError> {
+    tasks::spawn("attempt", attempt).join().await?
 }
 
 async fn pause(shared: &Shared, source: &SourceConfig, error: &AttemptError, pause: Duration) {
@@ -121,4 +131,15 @@ fn give_up(shared: &Shared, source: &SourceConfig, cause: AttemptError) -> Stopp
     shared.metrics.set_phase(&source.name, "stopped");
     tracing::error!(source = source.name, error, hint, "stopped: a person is needed");
     Stopped { source_name: source.name.clone(), cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_that_is_tried_again() {
+        let error = surviving(async { panic!("a bug") }).await.unwrap_err();
+        assert_eq!(error.remedy(), Remedy::Retry);
+    }
 }

@@ -44,7 +44,7 @@ async fn items_flow_from_the_snapshot_and_from_the_log() {
 async fn a_wrong_password_is_told_once_and_not_tried_again() {
     let shop = Shop::open().await;
     let url = shop.postgres.url_for("postgres", "kept-from-logs", "postgres");
-    let mut bridge = Shop::launch(&shop.config_at(&url, &shop.nats.url()));
+    let mut bridge = shop.launch(&shop.config_at(&url, &shop.nats.url()));
     let log = gave_up(&mut bridge).await;
     says(&log, &["password", "shop"]);
     assert!(!log.contains("kept-from-logs"), "the password is in the log:\n{log}");
@@ -54,7 +54,7 @@ async fn a_wrong_password_is_told_once_and_not_tried_again() {
 async fn a_missing_publication_is_named_with_the_statement_that_makes_it() {
     let shop = Shop::open().await;
     shop.sql("DROP PUBLICATION erpbridge").await;
-    let mut bridge = Shop::launch(&shop.config());
+    let mut bridge = shop.launch(&shop.config());
     let log = gave_up(&mut bridge).await;
     says(&log, &["publication", "erpbridge", "CREATE PUBLICATION"]);
     // Nothing was begun, so the publication is all that is missing.
@@ -68,7 +68,7 @@ async fn a_missing_publication_is_named_with_the_statement_that_makes_it() {
 async fn a_table_whose_updates_would_fail_is_refused_before_the_slot_is_made() {
     let shop = Shop::open().await;
     shop.sql("CREATE TABLE keyless (a int); ALTER PUBLICATION erpbridge ADD TABLE keyless").await;
-    let mut bridge = Shop::launch(&shop.config());
+    let mut bridge = shop.launch(&shop.config());
     let log = gave_up(&mut bridge).await;
     says(&log, &["keyless", "REPLICA IDENTITY"]);
     let client = shop.postgres.client().await.unwrap();
@@ -81,7 +81,7 @@ async fn a_malformed_mapping_is_told_with_its_line() {
     let shop = Shop::open().await;
     let broken = MAPPING.replace("fields: { description: name }", "feilds: { description: name }");
     shop.directory.write("mapping.yaml", &broken).unwrap();
-    let mut bridge = Shop::launch(&shop.config());
+    let mut bridge = shop.launch(&shop.config());
     let log = gave_up(&mut bridge).await;
     says(&log, &["mapping.yaml:10:", "feilds", "did you mean `fields`?"]);
 }
@@ -90,7 +90,7 @@ async fn a_malformed_mapping_is_told_with_its_line() {
 async fn an_unknown_configuration_key_is_told_with_its_line() {
     let shop = Shop::open().await;
     let config = shop.config().replace("keep_interval", "keep_intervall");
-    let mut bridge = Shop::launch(&config);
+    let mut bridge = shop.launch(&config);
     let log = gave_up(&mut bridge).await;
     says(&log, &["erpbridge.yaml:5:", "keep_intervall", "did you mean `keep_interval`?"]);
 }
@@ -161,7 +161,7 @@ async fn a_shortened_stream_is_filled_up_again_from_the_log() {
     let mut shop = Shop::open().await;
     // The confirmation trails, so that the database still has what the stream loses.
     let config = shop.config().replace("nats: {", "nats: { confirm_delay: 10m,");
-    let mut bridge = Shop::launch(&config);
+    let mut bridge = shop.launch(&config);
     bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
     shop.sql("INSERT INTO item SELECT n::text, 'item', n FROM generate_series(1, 50) n").await;
     shop.wait_equal().await;
@@ -248,7 +248,7 @@ async fn connections_cut_in_the_middle_lose_and_double_nothing() {
         erpbridge_test_support::PASSWORD,
         postgres.address()
     );
-    let mut bridge = Shop::launch(&shop.config_at(&url, &format!("nats://{}", nats.address())));
+    let mut bridge = shop.launch(&shop.config_at(&url, &format!("nats://{}", nats.address())));
     bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
     for round in 0..6 {
         let insert = format!(

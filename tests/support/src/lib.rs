@@ -33,7 +33,7 @@ pub use failure::Failure;
 pub use nats::{Nats, NatsBuilder, NatsVersion};
 pub use ports::Port;
 pub use postgres::{PASSWORD, Postgres, PostgresBuilder, USER};
-pub use process::{Process, Signal};
+pub use process::{Process, Signal, log_tail};
 pub use proxy::{Proxy, Way};
 pub use seed::Seed;
 pub use stream::{StoredMessage, read_stream};
