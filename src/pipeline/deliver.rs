@@ -206,9 +206,14 @@ impl<P: Publisher + 'static> Pipeline<P> {
     fn settle(&mut self, sent: Sent) -> Result<(), PipelineError> {
         match sent {
             Sent::Unit { batch, progress, seconds, result } => {
-                if let Some(published) = result.map_err(|error| self.failed(error))? {
+                let published = result.map_err(|error| self.failed(error))?;
+                if let Some(published) = published {
                     self.stream_sequence = published.stream_sequence;
                     self.count_events(&batch, &published, seconds);
+                }
+                // Where an event was too large, the last one of the batch may not be in the stream.
+                if published.is_some_and(|published| published.too_large == 0) {
+                    self.tail = tail_of(&batch).cloned().or(self.tail.take());
                 }
                 self.advance(&batch, progress.as_ref());
                 self.observe_lag(&batch, progress.as_ref());
@@ -229,9 +234,6 @@ impl<P: Publisher + 'static> Pipeline<P> {
 
     /// Moves the position. Safe here and only here: every event before it is acknowledged.
     fn advance(&mut self, batch: &FrozenBatch, progress: Option<&Progress>) {
-        if let Some(position) = tail_of(batch) {
-            self.tail = Some(position.clone());
-        }
         let settled = batch.settled().last();
         let position = progress.map(|p| &p.position).or(settled.map(|s| &s.resume));
         let Some(position) = position else { return };
