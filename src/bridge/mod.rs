@@ -21,6 +21,7 @@ use crate::backoff::Backoff;
 use crate::config::{Config, SourceConfig};
 use crate::error::chain;
 use crate::metrics::Metrics;
+use crate::publish::jetstream::Memory;
 use crate::state::OffsetStore;
 use crate::tasks;
 
@@ -81,10 +82,11 @@ pub async fn run(shared: Shared) -> Result<(), Vec<Stopped>> {
 
 async fn supervise(shared: Shared, source: SourceConfig) -> Result<(), Stopped> {
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    let memory = Memory::default();
     loop {
         let started = Instant::now();
-        let (own, config) = (shared.clone(), source.clone());
-        let attempt = surviving(async move { attempt::run(&own, &config).await });
+        let (own, config, memory) = (shared.clone(), source.clone(), memory.clone());
+        let attempt = surviving(async move { attempt::run(&own, &config, &memory).await });
         let Err(error) = attempt.await else {
             tracing::info!(source = source.name, "stopped");
             return Ok(());

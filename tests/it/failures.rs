@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use erpbridge_test_support::{
-    Bridge, NatsVersion, Postgres, Proxy, StoredMessage, sample, wait_until,
+    Bridge, Nats, NatsVersion, Port, Postgres, Proxy, StoredMessage, read_stream, sample,
+    wait_until,
 };
 
 use crate::shop::{DEADLINE, MAPPING, Shop};
@@ -259,6 +260,48 @@ async fn connections_cut_in_the_middle_lose_and_double_nothing() {
     }
     assert_eq!(shop.wait_equal().await.len(), 18_000);
     assert!(bridge.exited().is_none(), "{}", bridge.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_bridges_on_one_source_the_later_goes_on_and_the_other_stops() {
+    let shop = Shop::open().await;
+    let mut first = shop.start().await;
+    shop.sql("INSERT INTO item VALUES ('A', 'first', NULL)").await;
+    shop.wait_equal().await;
+    let (state, http) = (shop.directory.join("state"), Port::reserve().unwrap());
+    let other = shop.config().replace(&*state.to_string_lossy(), &format!("{}-2", state.display()));
+    let mut second = shop.launch(&other.replace(&shop.http, &http.address()));
+    // It has claimed the stream; the slot it gets when the first has gone.
+    second.wait_log("claimed the stream", DEADLINE).await.unwrap();
+    shop.sql("INSERT INTO item VALUES ('B', 'second', NULL)").await;
+    let log = gave_up(&mut first).await;
+    says(&log, &["another erpbridge took over", "run one erpbridge per source"]);
+    second.wait_ready(&http.address(), DEADLINE).await.unwrap();
+    assert_eq!(shop.wait_equal().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_behind_an_event_too_large_survives_a_lost_directory() {
+    let shop = Shop::open().await;
+    let nats = Nats::builder(NatsVersion::Current).max_payload(8192).start().await.unwrap();
+    // Nothing is kept beside the stream but at the start and at the end.
+    let config = shop.config_at(&shop.postgres.url("postgres"), &nats.url());
+    let config = config.replace("keep_interval: 1s", "keep_interval: 1h");
+    let mut bridge = shop.launch(&config);
+    bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
+    shop.sql("INSERT INTO item VALUES ('A', repeat('x', 10000), NULL)").await;
+    let client = nats.client().await.unwrap();
+    let letters =
+        async || read_stream(&client, "ERP_SHOP_DEADLETTER").await.unwrap_or_default().len();
+    wait_until("the event is a dead letter", DEADLINE, async || letters().await == 1)
+        .await
+        .unwrap();
+    // The orderly end confirms everything to the database.
+    assert!(bridge.terminate(DEADLINE).await.unwrap().success(), "{}", bridge.log());
+    std::fs::remove_dir_all(shop.directory.join("state")).unwrap();
+    bridge.start_again().unwrap();
+    bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
+    assert_eq!(letters().await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,9 +19,9 @@ use crate::metrics::{Metrics, phase_label};
 use crate::pipeline::{
     Converter, Milestone, Pipeline, PipelineConfig, PipelineError, Plans, Settler, SettlerConfig,
 };
-use crate::publish::jetstream::JetStreamPublisher;
+use crate::publish::jetstream::{JetStreamPublisher, Memory};
 use crate::publish::{PublishError, Publisher, Standing};
-use crate::state::StateError;
+use crate::state::OffsetRecord;
 use crate::tasks::{self, Task, TaskLost};
 
 /// Why a run ended.
@@ -39,9 +39,6 @@ pub enum AttemptError {
     /// The database is not fit for a first start.
     #[error("the database is not ready for a first start")]
     Unfit(Vec<Finding>),
-    /// The local offsets could not be read.
-    #[error(transparent)]
-    State(#[from] StateError),
     /// A task panicked: a bug, and the position has not moved past what it was doing.
     #[error(transparent)]
     Lost(#[from] TaskLost),
@@ -59,7 +56,7 @@ impl AttemptError {
                 Remedy::Stop
             }
             Self::Unfit(_) => Remedy::Stop,
-            Self::State(_) | Self::Lost(_) => Remedy::Retry,
+            Self::Lost(_) => Remedy::Retry,
         }
     }
 
@@ -77,7 +74,7 @@ impl AttemptError {
                     .to_owned(),
             ),
             Self::Unfit(findings) => Some(told(findings)),
-            Self::State(_) | Self::Lost(_) => None,
+            Self::Lost(_) => None,
         }
     }
 
@@ -96,7 +93,7 @@ impl AttemptError {
                 let labels = [source, SourceErrorKind::Setup.as_str()];
                 metrics.source_errors.with_label_values(&labels).inc();
             }
-            Self::Pipeline(_) | Self::State(_) | Self::Lost(_) => {}
+            Self::Pipeline(_) | Self::Lost(_) => {}
         }
     }
 }
@@ -109,14 +106,22 @@ pub fn make_source(config: &SourceConfig, selection: Arc<dyn TableSelection>) ->
 }
 
 /// Runs the source once. `Ok` means it was asked to stop and did so in order.
-pub(super) async fn run(shared: &Shared, source: &SourceConfig) -> Result<(), AttemptError> {
-    let claim = claim(shared, source);
+/// `memory` is what the attempts of this source know of each other.
+pub(super) async fn run(
+    shared: &Shared,
+    source: &SourceConfig,
+    memory: &Memory,
+) -> Result<(), AttemptError> {
+    let claim = claim(shared, source, memory);
     // Dropping a claim half-way is safe: a claim message without a writer claims nothing else.
     let Some(claimed) = shared.stop.run_until_cancelled(claim).await else { return Ok(()) };
     let (publisher, standing) = claimed?;
     let connector = make_source(source, source.mapping.selection());
     if standing.resume_after.is_none() {
-        check_first_start(connector.as_ref()).await?;
+        let checked = shared.stop.run_until_cancelled(check_first_start(connector.as_ref()));
+        // Dropping a check drops questions.
+        let Some(checked) = checked.await else { return Ok(()) };
+        checked?;
     }
     tracing::info!(
         source = source.name,
@@ -146,12 +151,28 @@ fn told(findings: &[Finding]) -> String {
 async fn claim(
     shared: &Shared,
     source: &SourceConfig,
+    memory: &Memory,
 ) -> Result<(JetStreamPublisher, Standing), AttemptError> {
-    let local = shared.store.load(&source.name).await?;
-    let mut publisher = JetStreamPublisher::new(shared.config.nats.clone(), &source.name)?;
+    let local = remembered(shared, source).await;
+    let nats = shared.config.nats.clone();
+    let mut publisher = JetStreamPublisher::with_memory(nats, &source.name, memory.clone())?;
     let standing = publisher.claim(local).await?;
     record(shared, source, &standing).await;
     Ok((publisher, standing))
+}
+
+/// What this machine's record says. NATS knows everything it does, so without it the start goes on:
+/// a position beyond the stream's tail is in the copy before it is confirmed to the database.
+async fn remembered(shared: &Shared, source: &SourceConfig) -> Option<OffsetRecord> {
+    match shared.store.load(&source.name).await {
+        Ok(record) => record,
+        Err(error) => {
+            shared.metrics.offset_persist_errors.with_label_values(&[&source.name]).inc();
+            let error = chain(&error);
+            tracing::warn!(source = source.name, error, "the offset on this disk cannot be read");
+            None
+        }
+    }
 }
 
 /// Replaces this machine's record by what was claimed: an older one must not outlive the claim.

@@ -122,3 +122,13 @@ async fn a_source_that_was_asked_to_end_has_done_well() {
     ended(End::Silent, true).await.unwrap();
     ended(End::Lost, true).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_store_that_failed_does_not_keep_a_source_from_starting() {
+    let directory = tempfile::tempdir().unwrap();
+    let shared = shared(directory.path()).await;
+    shared.store.break_down().await;
+    assert_eq!(remembered(&shared, &configured()).await, None);
+    let failures = shared.metrics.offset_persist_errors.with_label_values(&["shop"]).get();
+    assert_eq!(failures, 1);
+}
