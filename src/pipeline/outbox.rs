@@ -221,7 +221,9 @@ mod tests {
         let mut outbox = Outbox::new(None);
         let transaction = transaction(1, true);
         outbox.begin();
-        let event = |batch: &mut EventBatch| drop(batch.event(1000));
+        let event = |batch: &mut EventBatch| {
+            batch.event(1000);
+        };
         for ordinal in 1..1000 {
             outbox.append(&transaction, ordinal, event);
         }
