@@ -153,6 +153,8 @@ pub(crate) struct Line {
     pub(crate) text: String,
     pub(crate) sequence: String,
     pub(crate) ordinal: u64,
+    /// The primary key of its table, as the source knows it.
+    pub(crate) key: Vec<String>,
     /// Which batch of the run held it.
     pub(crate) batch: usize,
     pub(crate) complete: bool,
@@ -256,6 +258,12 @@ impl Tail {
         self.progress.iter().find(streaming).unwrap().clone()
     }
 
+    /// The newest position received.
+    pub(crate) fn newest(&self) -> Position {
+        let newest = self.confirmed.as_ref().and_then(|confirmed| confirmed.borrow().clone());
+        newest.unwrap()
+    }
+
     /// Receives so many lines in all, and returns their texts.
     pub(crate) async fn texts_of(&mut self, count: usize) -> Vec<String> {
         let what = format!("{count} lines");
@@ -301,10 +309,16 @@ fn lines(batch: &ChangeBatch, number: usize) -> impl Iterator<Item = Line> {
         text: text(change),
         sequence: change.transaction().sequence.to_string(),
         ordinal: change.ordinal(),
+        key: key(change),
         batch: number,
         complete: change.transaction().complete,
         resume: change.transaction().resume.clone(),
     })
+}
+
+fn key(change: RowChange<'_>) -> Vec<String> {
+    let table = change.table();
+    table.primary_key.iter().map(|place| table.columns[*place].name.clone()).collect()
 }
 
 fn text(change: RowChange<'_>) -> String {
@@ -354,7 +368,15 @@ fn line(event: &SourceEvent) -> Line {
         other => panic!("not a line: {other:?}"),
     };
     let (sequence, ordinal) = order;
-    Line { text, sequence, ordinal, batch: 0, complete: true, resume: Position::new("") }
+    Line {
+        text,
+        sequence,
+        ordinal,
+        key: Vec::new(),
+        batch: 0,
+        complete: true,
+        resume: Position::new(""),
+    }
 }
 
 /// The process that reads from our slot.

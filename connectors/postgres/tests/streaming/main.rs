@@ -6,6 +6,7 @@ mod connection;
 mod flow;
 mod lab;
 mod loss;
+mod recovery;
 mod rows;
 mod shapes;
 mod start;

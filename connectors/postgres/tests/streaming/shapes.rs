@@ -107,3 +107,25 @@ async fn a_table_without_columns_and_one_made_anew_are_followed() {
     assert_eq!(texts, ["insert empty []", "insert t [1|a|1]", "insert t [x]"]);
     tail.stop().await;
 }
+
+#[tokio::test]
+async fn the_key_is_the_primary_key_even_where_the_log_flags_every_column() {
+    let lab = Lab::new(
+        "keys",
+        "CREATE TABLE t (note text, b int NOT NULL, a int NOT NULL, PRIMARY KEY (a, b));
+         ALTER TABLE t REPLICA IDENTITY FULL; CREATE PUBLICATION erpbridge FOR TABLE t",
+    )
+    .await;
+    let (mut tail, _) = lab.begin().await;
+    lab.run("INSERT INTO t VALUES ('x', 1, 2)").await;
+    lab.run("UPDATE t SET note = 'y'").await;
+    tail.texts_of(2).await;
+    lab.run("ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (b)").await;
+    lab.run("DELETE FROM t").await;
+    let texts = tail.texts_of(4).await;
+    assert_eq!(texts[2], "shape t (note text, b integer, a integer)");
+    assert_eq!(texts[3], "delete t was [y|1|2]");
+    let keys: Vec<_> = tail.lines.iter().map(|line| line.key.join(", ")).collect();
+    assert_eq!(keys, ["a, b", "a, b", "", "b"]);
+    tail.stop().await;
+}
