@@ -78,6 +78,20 @@ async fn a_table_whose_updates_would_fail_is_refused_before_the_slot_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_that_reads_a_generated_column_is_refused_before_the_slot_is_made() {
+    let shop = Shop::open().await;
+    shop.sql("ALTER TABLE item ADD label text GENERATED ALWAYS AS (code || name) STORED").await;
+    let reads = MAPPING.replace("description: name", "description: label");
+    shop.directory.write("mapping.yaml", &reads).unwrap();
+    let mut bridge = shop.launch(&shop.config());
+    let log = gave_up(&mut bridge).await;
+    says(&log, &["public.item", "label", "generated"]);
+    let client = shop.postgres.client().await.unwrap();
+    let slots = client.query("SELECT 1 FROM pg_replication_slots", &[]).await.unwrap();
+    assert!(slots.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_mapping_is_told_with_its_line() {
     let shop = Shop::open().await;
     let broken = MAPPING.replace("fields: { description: name }", "feilds: { description: name }");

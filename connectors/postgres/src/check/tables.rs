@@ -1,6 +1,6 @@
 //! The tables: whether they exist, and whether the log can tell their updates and deletes.
 
-use erpbridge_connector::{Finding, ReplicaIdentity};
+use erpbridge_connector::{Finding, ReplicaIdentity, TableName};
 
 use super::facts::{Facts, Table};
 use crate::catalog::in_log;
@@ -9,6 +9,7 @@ use crate::sql;
 
 pub(super) fn check(facts: &Facts, config: &PostgresConfig) -> Vec<Finding> {
     let mut findings: Vec<Finding> = absent(facts).chain(unfit(facts)).collect();
+    findings.extend(subscribed(facts));
     for table in &facts.tables {
         if table.wanted {
             findings.extend(unlogged(table));
@@ -41,6 +42,24 @@ fn unfit(facts: &Facts) -> impl Iterator<Item = Finding> {
             name.to_string(),
             format!("it is {what}, which has no changes of its own in the log"),
             mend,
+        )
+    })
+}
+
+/// What a subscription brings is in the log like any other change, without a word that it is not
+/// this database's own. Where it comes, in the end, of our own events, it goes round for ever.
+fn subscribed(facts: &Facts) -> impl Iterator<Item = Finding> {
+    let mapped = |name: &TableName| facts.wanted().any(|table| table.name == *name);
+    facts.subscribed.iter().filter(move |filled| mapped(&filled.table)).map(|filled| {
+        Finding::warning(
+            filled.table.to_string(),
+            format!(
+                "subscription {} fills it: what another database changed arrives as if it had \
+                 been changed here, and goes round for ever if that depends on our events",
+                filled.subscription
+            ),
+            "follow the database where the rows are written, or make sure that nothing writes our \
+             events back there",
         )
     })
 }

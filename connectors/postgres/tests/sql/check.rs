@@ -288,6 +288,56 @@ async fn a_slot_that_is_lost_or_in_other_hands_is_told() {
 }
 
 #[tokio::test]
+async fn a_mapped_table_that_a_subscription_fills_is_told() {
+    let postgres = good_server(
+        "CREATE TABLE a (id int PRIMARY KEY); ALTER TABLE a REPLICA IDENTITY FULL;
+         CREATE TABLE b (id int PRIMARY KEY); ALTER TABLE b REPLICA IDENTITY FULL;
+         CREATE PUBLICATION erpbridge FOR TABLE a, b",
+    )
+    .await;
+    postgres.create_database("hub").await.unwrap();
+    let hub = "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY);
+               CREATE PUBLICATION out FOR TABLE a, c";
+    postgres.execute_in("hub", hub).await.unwrap();
+    postgres.execute("CREATE TABLE c (id int PRIMARY KEY)").await.unwrap();
+    // On one server it would wait for itself to make the slot.
+    let slot = "SELECT pg_create_logical_replication_slot('fills', 'pgoutput')";
+    postgres.execute_in("hub", slot).await.unwrap();
+    let subscribe = format!(
+        "CREATE SUBSCRIPTION fills CONNECTION 'host={} port={} user=postgres dbname=hub' \
+         PUBLICATION out WITH (create_slot = false)",
+        postgres.socket().display(),
+        postgres.port()
+    );
+    postgres.execute(&subscribe).await.unwrap();
+    // A role without rights sees it, too.
+    let bare = bare_role(&postgres, "postgres").await;
+    for config in [config(&postgres, "postgres"), bare] {
+        let findings = found(&config, &["public.a", "public.b"]).await;
+        let filled = about(&findings, "subscription fills fills it");
+        assert_eq!((filled.severity, filled.subject.as_str()), (Severity::Warning, "public.a"));
+        let others = findings.iter().filter(|found| found.problem.contains("fills it"));
+        assert_eq!(others.count(), 1, "{findings:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_standby_before_16_is_refused_with_what_to_do() {
+    let primary = good_server(
+        "CREATE TABLE a (id int PRIMARY KEY); ALTER TABLE a REPLICA IDENTITY FULL;
+         CREATE PUBLICATION erpbridge FOR TABLE a",
+    )
+    .await;
+    let standby = primary.standby().await.unwrap();
+    let findings = found(&config(&standby, "postgres"), &["public.a"]).await;
+    assert_eq!(subjects(&findings), ["standby server"]);
+    assert_eq!(findings[0].severity, Severity::Error);
+    assert_eq!(findings[0].mend, "give the address of the primary");
+    standby.promote().await.unwrap();
+    assert!(found(&config(&standby, "postgres"), &["public.a"]).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_configuration_that_cannot_work_is_told_without_asking_any_server() {
     let mut config = PostgresConfig::from_url("north", "postgres://u@127.0.0.1:1/erp").unwrap();
     config.slot = "No Slot Name".to_owned();
