@@ -7,6 +7,7 @@
 
 mod attempt;
 mod board;
+mod fitness;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use attempt::{AttemptError, make_source};
 pub use board::Board;
+pub use fitness::misfits;
 
 use crate::backoff::Backoff;
 use crate::config::{Config, SourceConfig};
@@ -83,14 +85,16 @@ pub async fn run(shared: Shared) -> Result<(), Vec<Stopped>> {
 async fn supervise(shared: Shared, source: SourceConfig) -> Result<(), Stopped> {
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let memory = Memory::default();
+    let mut first = true;
     loop {
         let started = Instant::now();
         let (own, config, memory) = (shared.clone(), source.clone(), memory.clone());
-        let attempt = surviving(async move { attempt::run(&own, &config, &memory).await });
+        let attempt = surviving(async move { attempt::run(&own, &config, &memory, first).await });
         let Err(error) = attempt.await else {
             tracing::info!(source = source.name, "stopped");
             return Ok(());
         };
+        first = false;
         backoff.ran_for(started.elapsed());
         error.count(&shared.metrics, &source.name);
         if shared.stop.is_cancelled() {

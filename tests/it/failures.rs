@@ -85,10 +85,24 @@ async fn a_mapping_that_reads_a_generated_column_is_refused_before_the_slot_is_m
     shop.directory.write("mapping.yaml", &reads).unwrap();
     let mut bridge = shop.launch(&shop.config());
     let log = gave_up(&mut bridge).await;
-    says(&log, &["public.item", "label", "generated"]);
+    says(&log, &["mapping.yaml:10:28", "generated column `label`"]);
     let client = shop.postgres.client().await.unwrap();
     let slots = client.query("SELECT 1 FROM pg_replication_slots", &[]).await.unwrap();
     assert!(slots.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_left_the_publication_is_told_at_the_next_start() {
+    let shop = Shop::open().await;
+    let mut bridge = shop.start().await;
+    shop.sql("INSERT INTO item VALUES ('A', 'first', NULL)").await;
+    shop.wait_equal().await;
+    assert!(bridge.terminate(DEADLINE).await.unwrap().success(), "{}", bridge.log());
+    shop.sql("ALTER PUBLICATION erpbridge DROP TABLE item").await;
+    bridge.start_again().unwrap();
+    let told = bridge.wait_log("mapped tables are not in it: public.item", DEADLINE).await.unwrap();
+    says(&told, &["ALTER PUBLICATION \\\"erpbridge\\\" ADD TABLE"]);
+    bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use erpbridge_connector::{
-    Finding, Gauge, Receiver, Remedy, STOP_DEADLINE, Severity, Source, SourceContext, SourceError,
+    Finding, Gauge, Receiver, Remedy, STOP_DEADLINE, Source, SourceContext, SourceError,
     SourceErrorKind, SourceStatus, TableSelection, queue,
 };
 use erpbridge_postgres::PostgresSource;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::{Shared, fitness};
 use crate::config::{Engine, SourceConfig};
 use crate::error::chain;
 use crate::metrics::{Metrics, phase_label};
@@ -106,23 +106,32 @@ pub fn make_source(config: &SourceConfig, selection: Arc<dyn TableSelection>) ->
 }
 
 /// Runs the source once. `Ok` means it was asked to stop and did so in order.
-/// `memory` is what the attempts of this source know of each other.
+/// `memory` is what the attempts of this source know of each other, `first` says that there was
+/// none before.
 pub(super) async fn run(
     shared: &Shared,
     source: &SourceConfig,
     memory: &Memory,
+    first: bool,
 ) -> Result<(), AttemptError> {
     let claim = claim(shared, source, memory);
     // Dropping a claim half-way is safe: a claim message without a writer claims nothing else.
     let Some(claimed) = shared.stop.run_until_cancelled(claim).await else { return Ok(()) };
     let (publisher, standing) = claimed?;
     let connector = make_source(source, source.mapping.selection());
-    if standing.resume_after.is_none() {
-        let checked = shared.stop.run_until_cancelled(check_first_start(connector.as_ref()));
-        // Dropping a check drops questions.
-        let Some(checked) = checked.await else { return Ok(()) };
-        checked?;
-    }
+    let checked = async {
+        match standing.resume_after {
+            None => fitness::require(connector.as_ref(), source).await,
+            Some(_) if first => {
+                fitness::tell(connector.as_ref(), source).await;
+                Ok(())
+            }
+            Some(_) => Ok(()),
+        }
+    };
+    // Dropping a check drops questions.
+    let Some(checked) = shared.stop.run_until_cancelled(checked).await else { return Ok(()) };
+    checked?;
     tracing::info!(
         source = source.name,
         epoch = standing.epoch,
@@ -132,19 +141,13 @@ pub(super) async fn run(
     Run::start(shared, source, connector, publisher, &standing).finish(&shared.stop).await
 }
 
-/// Before a source makes its slot, everything its check finds must be mended: a slot on a
-/// database that is not ready keeps log for a bridge that never runs, and a table published without
-/// a replica identity makes the ERP's own updates fail.
-async fn check_first_start(source: &dyn Source) -> Result<(), AttemptError> {
-    let mut findings = source.check().await?;
-    findings.retain(|finding| finding.severity == Severity::Error);
-    if findings.is_empty() { Ok(()) } else { Err(AttemptError::Unfit(findings)) }
-}
-
 /// Findings in one line, with the statements that mend them.
 fn told(findings: &[Finding]) -> String {
-    let one =
-        |f: &Finding| format!("{}: {}; {}. {}", f.subject, f.problem, f.mend, f.sql.join(" "));
+    let one = |found: &Finding| {
+        let Finding { subject, problem, mend, sql, .. } = found;
+        let run = if sql.is_empty() { "" } else { " Run: " };
+        format!("{subject}: {problem}; {mend}.{run}{}", sql.join("; "))
+    };
     findings.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
