@@ -119,11 +119,17 @@ async fn surviving(
 }
 
 async fn pause(shared: &Shared, source: &SourceConfig, error: &AttemptError, pause: Duration) {
-    let text = chain(error);
+    let (text, hint) = (chain(error), error.hint().unwrap_or_default());
     shared.board.failing(&source.name, &text);
     shared.metrics.set_phase(&source.name, "connecting");
     let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-    tracing::warn!(source = source.name, error = text, pause_ms, "trying again after a pause");
+    tracing::warn!(
+        source = source.name,
+        error = text,
+        hint,
+        pause_ms,
+        "trying again after a pause"
+    );
     tokio::select! {
         // Nothing is lost: both branches only wait.
         () = tokio::time::sleep(pause) => {}

@@ -188,15 +188,20 @@ impl<P: Publisher + 'static> Pipeline<P> {
         }
     }
 
-    /// Sends the next unit; with none to send, keeps a position beyond the stream's tail if it is
-    /// time, or if it is the last chance.
+    /// Keeps a position beyond the stream's tail if it is time; otherwise sends the next unit, or
+    /// keeps the position because it is the last chance. The position goes first: under steady
+    /// load there is always another unit, and the database would keep its log for as long.
     fn send_next(&mut self, last: bool) -> Option<InFlight<P>> {
+        if self.beyond.is_some() && Instant::now() >= self.keep_from {
+            return self.keep_beyond();
+        }
         if let Some(unit) = self.outbox.take() {
             return Some(Box::pin(publish(self.publisher.take()?, unit)));
         }
-        if !last && Instant::now() < self.keep_from {
-            return None;
-        }
+        if last { self.keep_beyond() } else { None }
+    }
+
+    fn keep_beyond(&mut self) -> Option<InFlight<P>> {
         let milestone = self.beyond.take()?;
         self.keep_from = Instant::now() + self.config.keep_interval;
         let record = milestone.record(&self.config.source, self.epoch);

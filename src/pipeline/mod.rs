@@ -24,3 +24,6 @@ pub use deliver::{Pipeline, PipelineConfig, PipelineError, TruncatePolicy};
 pub use outbox::{Outbox, UNIT_MESSAGES, Unit};
 pub use plans::{Misfit, Plans};
 pub use settle::{Milestone, Settler, SettlerConfig};
+
+#[cfg(test)]
+mod tests;

@@ -300,7 +300,8 @@ async fn of_two_bridges_on_one_source_the_later_goes_on_and_the_other_stops() {
     let other = shop.config().replace(&*state.to_string_lossy(), &format!("{}-2", state.display()));
     let mut second = shop.launch(&other.replace(&shop.http, &http.address()));
     // It has claimed the stream; the slot it gets when the first has gone.
-    second.wait_log("claimed the stream", DEADLINE).await.unwrap();
+    let waits = second.wait_log("trying again after a pause", DEADLINE).await.unwrap();
+    says(&waits, &["is being read by process", "look in pg_stat_activity who process"]);
     shop.sql("INSERT INTO item VALUES ('B', 'second', NULL)").await;
     let log = gave_up(&mut first).await;
     says(&log, &["another erpbridge took over", "run one erpbridge per source"]);
