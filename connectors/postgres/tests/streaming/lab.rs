@@ -318,7 +318,8 @@ fn lines(batch: &ChangeBatch, number: usize) -> impl Iterator<Item = Line> {
 
 fn key(change: RowChange<'_>) -> Vec<String> {
     let table = change.table();
-    table.primary_key.iter().map(|place| table.columns[*place].name.clone()).collect()
+    let columns = table.primary_key.iter().filter_map(|place| table.columns.get(*place));
+    columns.map(|column| column.name.clone()).collect()
 }
 
 fn text(change: RowChange<'_>) -> String {

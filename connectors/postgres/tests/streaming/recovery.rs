@@ -22,7 +22,7 @@ async fn told(lab: &Lab, resume_after: &Position, id: i32) -> Position {
     let mut tail = lab.start(Some(resume_after));
     lab.run(&format!("INSERT INTO t VALUES ({id})")).await;
     assert_eq!(tail.texts_of(1).await, [format!("insert t [{id}]")]);
-    let position = tail.lines[0].resume.clone();
+    let position = tail.lines.first().unwrap().resume.clone();
     tail.stop().await;
     lab.slot_is_free().await;
     position
