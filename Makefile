@@ -35,4 +35,4 @@ test: ## Runs everything that must be true before a merge, against real servers
 
 bench: ## Measures the bridge against its source and its sink on this machine
 	@tests/install.sh demo
-	$(CARGO) bench --package erpbridge --bench '*'
+	ERPBRIDGE_BENCH_STORES=$${ERPBRIDGE_BENCH_STORES:-row-store} $(CARGO) bench --package erpbridge --bench '*'

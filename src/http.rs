@@ -96,7 +96,7 @@ fn answer(request: &Request<Incoming>, pages: &Pages) -> Page {
     match request.uri().path() {
         "/metrics" => metrics(&pages.metrics),
         "/healthz" => health(&pages.board.stopped()),
-        "/readyz" => health(&pages.board.not_ready(crate::clock::now())),
+        "/readyz" => health(&pages.board.not_ready()),
         "/" => text(StatusCode::OK, pages.board.page()),
         _ => text(StatusCode::NOT_FOUND, "there are /metrics /healthz /readyz /\n".into()),
     }

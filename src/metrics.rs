@@ -71,6 +71,14 @@ pub struct Metrics {
     pub offset_persist: HistogramVec,
     /// `erpbridge_offset_persist_errors_total{source}`
     pub offset_persist_errors: IntCounterVec,
+    /// `erpbridge_rows_remembered{source}`
+    pub rows_remembered: IntGaugeVec,
+    /// `erpbridge_rows_bytes{source,part}`
+    pub rows_bytes: IntGaugeVec,
+    /// `erpbridge_row_lookups_total{source,result}`
+    pub row_lookups: IntCounterVec,
+    /// `erpbridge_mapping_drift_total{source,kind}`
+    pub drift: IntCounterVec,
     /// `erpbridge_snapshot_rows{source,table}`
     pub snapshot_rows: IntGaugeVec,
     /// `erpbridge_snapshot_rows_estimate{source,table}`
@@ -217,6 +225,30 @@ impl Metrics {
                 "Offsets that could not be flushed in time",
                 &["source"],
             )?,
+            rows_remembered: int_gauge(
+                r,
+                "rows_remembered",
+                "Rows remembered on disk for lookups and old values",
+                &["source"],
+            )?,
+            rows_bytes: int_gauge(
+                r,
+                "rows_bytes",
+                "Bytes of remembered rows: on disk, in memory, not yet on disk, for taking back",
+                &["source", "part"],
+            )?,
+            row_lookups: counter(
+                r,
+                "row_lookups_total",
+                "Rows looked up: found in memory (hit), read from disk (miss), searched by parent",
+                &["source", "result"],
+            )?,
+            drift: counter(
+                r,
+                "mapping_drift_total",
+                "What the mapping does not know: unknown_code, column, table",
+                &["source", "kind"],
+            )?,
             snapshot_rows: int_gauge(
                 r,
                 "snapshot_rows",
@@ -241,7 +273,14 @@ impl Metrics {
     /// Shows every metric of a source at its first value, so that a rate over a new series and an
     /// alert on its absence both work from the start.
     pub fn introduce(&self, source: &str, event_types: &[String]) {
-        for gauge in [&self.lag_bytes, &self.retained_bytes, &self.safe_bytes, &self.queue_bytes] {
+        let gauges = [
+            &self.lag_bytes,
+            &self.retained_bytes,
+            &self.safe_bytes,
+            &self.queue_bytes,
+            &self.rows_remembered,
+        ];
+        for gauge in gauges {
             gauge.with_label_values(&[source]).set(0);
         }
         for stamp in [&self.watermark, &self.heard] {
@@ -280,6 +319,15 @@ impl Metrics {
         }
         for reason in Reason::ALL {
             self.dead_letters.with_label_values(&[source, reason.as_str()]).reset();
+        }
+        for kind in ["unknown_code", "column", "table"] {
+            self.drift.with_label_values(&[source, kind]).reset();
+        }
+        for result in ["hit", "miss", "search"] {
+            self.row_lookups.with_label_values(&[source, result]).reset();
+        }
+        for part in ["disk", "memory", "dirty", "undo"] {
+            self.rows_bytes.with_label_values(&[source, part]).set(0);
         }
     }
 

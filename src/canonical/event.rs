@@ -89,6 +89,14 @@ pub struct EventFacts<'a> {
     pub entity_key: &'a str,
     /// The number people use.
     pub number: Option<&'a str>,
+    /// Other numbers it is known by.
+    pub aliases: &'a [&'a str],
+    /// The oldest ancestor known, `<entity>/<key>`; the entity itself if `None`.
+    pub correlation: Option<&'a str>,
+    /// The direct ancestor, `<entity>/<key>`.
+    pub causation: Option<&'a str>,
+    /// Whether another source speaks for what the event tells, and this one repeats it.
+    pub replica: bool,
     /// The transaction of the change.
     pub transaction: &'a Transaction,
     /// Ordinal of the change.
@@ -129,6 +137,7 @@ pub fn write_event<E>(
         Ok(fingerprint) => {
             write_constants(&mut event, template);
             write_identity(&mut event, template, facts, fingerprint);
+            write_descent(&mut event, template, facts);
             write_moment(&mut event, facts, committed_at.as_str());
             Ok(())
         }
@@ -171,13 +180,17 @@ fn write_payload<E>(
         write_transition(data.member("transition"), transition);
     }
     write_names(data.member("changed"), facts.changed);
+    if facts.replica {
+        data.text("authority", "replica");
+    }
+    write_revision(data.member("revision"), facts);
     write_source(data.member("source"), facts, committed_at);
     data.end();
     Ok(fingerprint)
 }
 
 /// Covers what the event says about the business, and nothing of how the bridge came to know it:
-/// not position, transaction, table, operation or raw codes. Neither the state a step came *from*,
+/// not position, revision, transaction, table, operation, raw codes or authority. Neither the state a step came *from*,
 /// because a snapshot does not know it.
 fn fingerprint(state: &[u8], facts: &EventFacts<'_>) -> u64 {
     let mut hash = Xxh3::new();
@@ -195,7 +208,21 @@ fn fingerprint(state: &[u8], facts: &EventFacts<'_>) -> u64 {
 fn write_entity(out: &mut Vec<u8>, facts: &EventFacts<'_>) {
     let mut entity = Object::begin(out);
     entity.text("key", facts.entity_key).optional("number", facts.number);
+    if !facts.aliases.is_empty() {
+        write_names(entity.member("aliases"), facts.aliases);
+    }
     entity.end();
+}
+
+/// The order key again, so that bodies alone can be put in order.
+fn write_revision(out: &mut Vec<u8>, facts: &EventFacts<'_>) {
+    out.push(b'"');
+    write_sequence(out, facts);
+    out.push(b'"');
+}
+
+fn write_sequence(out: &mut Vec<u8>, facts: &EventFacts<'_>) {
+    envelope::sequence(out, &facts.transaction.sequence, facts.ordinal, facts.index);
 }
 
 fn write_texts(out: &mut Vec<u8>, texts: &[(&str, Option<&str>)]) {
@@ -261,19 +288,30 @@ fn write_identity(
     }
     event
         .header_with(header::SOURCE, |out| append(out, &[&template.source_head, facts.company]))
-        .header_with(header::SUBJECT, |out| {
-            append(out, &[&template.entity, "/"]);
-            envelope::attribute(out, facts.entity_key);
-        })
-        .header_with(header::SEQUENCE, |out| {
-            envelope::sequence(out, &facts.transaction.sequence, facts.ordinal, facts.index);
-        })
+        .header_with(header::SUBJECT, |out| write_self(out, template, facts))
+        .header_with(header::SEQUENCE, |out| write_sequence(out, facts))
         .header_with(header::IDEMPOTENCY_KEY, |out| {
             append(out, &[&template.entity, ":", facts.company, ":"]);
             envelope::attribute(out, facts.entity_key);
             append(out, &[":", &template.event, ":"]);
             envelope::hexadecimal(out, fingerprint);
         });
+}
+
+/// What the event is about, as an ancestor is named too.
+fn write_self(out: &mut Vec<u8>, template: &EventTemplate, facts: &EventFacts<'_>) {
+    append(out, &[&template.entity, "/"]);
+    envelope::attribute(out, facts.entity_key);
+}
+
+fn write_descent(event: &mut EventBuilder<'_>, template: &EventTemplate, facts: &EventFacts<'_>) {
+    event.header_with(header::CORRELATION_ID, |out| match facts.correlation {
+        Some(ancestor) => envelope::attribute(out, ancestor),
+        None => write_self(out, template, facts),
+    });
+    if let Some(ancestor) = facts.causation {
+        event.header_with(header::CAUSATION_ID, |out| envelope::attribute(out, ancestor));
+    }
 }
 
 /// The same text as [`EventTemplate::id`].

@@ -79,4 +79,47 @@ impl<'w> FieldWriter<'w> {
     pub fn null(&mut self, name: &str) {
         self.object.optional(name, None);
     }
+
+    /// Another entity: its name and its key.
+    pub fn reference(&mut self, name: &str, entity: &str, key: &str) {
+        let mut reference = Object::begin(self.object.member(name));
+        reference.text("entity", entity).text("key", key);
+        reference.end();
+    }
+
+    /// Parts of the entity, in the order they are written.
+    pub fn list<E>(
+        &mut self,
+        name: &str,
+        items: impl FnOnce(&mut ListWriter<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let out = self.object.member(name);
+        out.push(b'[');
+        items(&mut ListWriter { out, empty: true })?;
+        out.push(b']');
+        Ok(())
+    }
+}
+
+/// Writes the items of a list.
+pub struct ListWriter<'w> {
+    out: &'w mut Vec<u8>,
+    empty: bool,
+}
+
+impl ListWriter<'_> {
+    /// An item: its key, and its fields.
+    pub fn item<E>(
+        &mut self,
+        key: &str,
+        fields: impl FnOnce(&mut FieldWriter<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if !std::mem::take(&mut self.empty) {
+            self.out.push(b',');
+        }
+        FieldWriter::write(self.out, |item| {
+            item.text("key", key);
+            fields(item)
+        })
+    }
 }

@@ -7,7 +7,7 @@ use std::io::Write as _;
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| must_escape(*byte)) {
+    while let Some(at) = first_special(rest) {
         let (plain, tail) = rest.split_at(at);
         out.extend_from_slice(plain);
         if let Some((special, after)) = tail.split_first() {
@@ -17,6 +17,27 @@ pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     }
     out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// Where the first byte is that needs escaping. Most texts hold none, so whole words are looked
+/// at first, eight bytes by one operation.
+fn first_special(bytes: &[u8]) -> Option<usize> {
+    let (words, _) = bytes.as_chunks::<8>();
+    let plain = words.iter().take_while(|word| is_plain(u64::from_le_bytes(**word))).count() * 8;
+    let rest = bytes.get(plain..).unwrap_or_default();
+    rest.iter().position(|byte| must_escape(*byte)).map(|at| plain + at)
+}
+
+/// Whether none of the eight bytes needs escaping. Subtracting `n` from a byte borrows from its
+/// highest bit exactly if the byte is below `n`; what is below is asked of the bytes themselves,
+/// and of their difference from the quote and the backslash.
+fn is_plain(word: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
+    let below = |bytes: u64, n: u64| bytes.wrapping_sub(ONES * n) & !bytes;
+    (below(word, 0x20) | below(word ^ QUOTES, 1) | below(word ^ BACKSLASHES, 1)) & HIGH == 0
 }
 
 fn must_escape(byte: u8) -> bool {
@@ -65,8 +86,8 @@ impl<'o> Object<'o> {
     /// is whatever is appended to the buffer next.
     pub(super) fn member(&mut self, name: &str) -> &mut Vec<u8> {
         debug_assert!(name.is_ascii() && !name.bytes().any(must_escape), "{name:?}");
-        self.separate();
-        self.out.push(b'"');
+        let open: &[u8] = if std::mem::take(&mut self.empty) { b"\"" } else { b",\"" };
+        self.out.extend_from_slice(open);
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
         self.out
@@ -74,17 +95,13 @@ impl<'o> Object<'o> {
 
     /// Writes a member whose name comes from outside: any text.
     pub(super) fn foreign(&mut self, name: &str, value: Option<&str>) -> &mut Self {
-        self.separate();
+        if !std::mem::take(&mut self.empty) {
+            self.out.push(b',');
+        }
         string(self.out, name);
         self.out.push(b':');
         optional(self.out, value);
         self
-    }
-
-    fn separate(&mut self) {
-        if !std::mem::take(&mut self.empty) {
-            self.out.push(b',');
-        }
     }
 
     /// Writes a member that is a string.
@@ -117,6 +134,14 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn a_word_is_plain_if_none_of_its_bytes_needs_escaping(
+            bytes in prop::array::uniform8(prop_oneof![any::<u8>(), 0x1e..0x24_u8, 0x5a..0x5f_u8]),
+        ) {
+            let plain = !bytes.iter().any(|byte| must_escape(*byte));
+            prop_assert_eq!(is_plain(u64::from_le_bytes(bytes)), plain);
+        }
+
         #[test]
         fn any_text_reads_back_as_it_was(text in any::<String>()) {
             let mut out = Vec::new();

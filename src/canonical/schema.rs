@@ -2,13 +2,15 @@
 //!
 //! A field's kind follows from how the schema says it: a reference to `decimal`, `quantity`,
 //! `money`, `date`, `instant` or `date_or_instant` is that; an `enum` is a code; a plain type is
-//! itself. A field is nullable if `null` is one of its types or alternatives.
+//! itself; an array is a list of what its items say. A field is nullable if `null` is one of its
+//! types or alternatives.
 
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
 use super::catalog::{Axis, EventDef, FieldDef, FieldKind};
+use super::form::Form;
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
@@ -18,14 +20,61 @@ macro_rules! files {
 
 /// Every file of `mappings/events`. (A test compares this list with the directory.)
 const FILES: &[(&str, &str)] = files![
+    "correlation.link.v1.schema.json",
+    "exception.cancelledafterrelease.v1.schema.json",
+    "exception.duplicateorder.v1.schema.json",
+    "exception.latepromise.v1.schema.json",
+    "exception.negativestock.v1.schema.json",
+    "exception.overreceipt.v1.schema.json",
+    "exception.pricevariance.v1.schema.json",
+    "exception.shortreceipt.v1.schema.json",
+    "exception.unorderedreceipt.v1.schema.json",
     "inventory.balance.v1.schema.json",
     "inventory.movement.v1.schema.json",
+    "inventory.qualityhold.v1.schema.json",
+    "inventory.reservation.v1.schema.json",
     "masterdata.item.v1.schema.json",
+    "masterdata.location.v1.schema.json",
     "masterdata.supplier.v1.schema.json",
+    "masterdata.supplieritem.v1.schema.json",
+    "masterdata.unitconversion.v1.schema.json",
     "procurement.goodsreceipt.v1.schema.json",
     "procurement.purchaseorder.v1.schema.json",
     "procurement.purchaseorderline.v1.schema.json",
+    "procurement.requisition.v1.schema.json",
+    "procurement.shipmentnotice.v1.schema.json",
+    "procurement.supplieracknowledgement.v1.schema.json",
+    "procurement.supplierinvoice.v1.schema.json",
+    "production.bom.v1.schema.json",
+    "production.componentdemand.v1.schema.json",
+    "production.requirement.v1.schema.json",
+    "production.workorder.v1.schema.json",
 ];
+
+/// Definitions that are the same in every schema that has them.
+pub(super) const SHARED: [&str; 18] = [
+    "country",
+    "currency",
+    "date",
+    "date_or_instant",
+    "decimal",
+    "duration",
+    "entity",
+    "extensions",
+    "instant",
+    "invoice",
+    "money",
+    "name",
+    "quantity",
+    "receipt",
+    "reference",
+    "source",
+    "token",
+    "unit",
+];
+
+/// Where a schema says which state follows which.
+pub(super) const TRANSITIONS: &str = "x-transitions";
 
 const ID_PREFIX: &str = "urn:erpbridge:schema:";
 
@@ -60,6 +109,18 @@ impl Schema {
         text(&self.document, "$id")
     }
 
+    /// The entity with its family: `procurement.purchaseorder`.
+    pub(super) fn entity(&self) -> &str {
+        let name = self.id().strip_prefix(ID_PREFIX).and_then(|name| name.rsplit_once(':'));
+        name.expect("the id of a schema is urn:erpbridge:schema:<entity>:<version>").0
+    }
+
+    /// Whether a definition is not this entity's own, but the same wherever it stands. (A test
+    /// compares them.)
+    pub(super) fn is_shared(definition: &str) -> bool {
+        SHARED.contains(&definition)
+    }
+
     /// The events it defines: the definitions that have an id of their own.
     pub(super) fn events(&self) -> Vec<EventDef> {
         let definitions = self.definitions().values();
@@ -87,27 +148,35 @@ impl Schema {
             dataschema: dataschema.to_owned(),
             fields: self.fields(),
             axes: self.axes(),
+            needs_after: texts(definition.get("required").unwrap_or(&Value::Null))
+                .iter()
+                .any(|member| member == "after"),
         }
     }
 
     fn fields(&self) -> Vec<FieldDef> {
         let required = self.document.pointer("/properties/after/required");
-        let required = required.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let properties = self.document.pointer("/$defs/fields/properties");
-        let properties = properties.and_then(Value::as_object).expect("a schema defines fields");
+        let definition = self.definitions().get("fields").expect("a schema defines fields");
+        self.properties(definition, required)
+    }
+
+    fn properties(&self, definition: &Value, required: Option<&Value>) -> Vec<FieldDef> {
+        let required = texts(required.unwrap_or(&Value::Null));
+        let properties = definition.get("properties").and_then(Value::as_object);
         let field = |(name, field): (&String, &Value)| FieldDef {
             name: name.clone(),
             kind: self.kind(field),
-            required: required.iter().any(|required| required == name),
+            form: self.form(field),
+            required: required.contains(name),
             nullable: is_nullable(field),
             description: text(field, "description").to_owned(),
         };
-        properties.iter().map(field).collect()
+        properties.expect("fields are properties").iter().map(field).collect()
     }
 
     fn kind(&self, field: &Value) -> FieldKind {
-        if let Some(name) = field.get("$ref").and_then(Value::as_str) {
-            return self.referred(name.trim_start_matches("#/$defs/"));
+        if let Some(name) = reference(field) {
+            return self.referred(name);
         }
         if let Some(codes) = field.get("enum") {
             return FieldKind::Code(texts(codes));
@@ -120,6 +189,7 @@ impl Schema {
             "integer" => FieldKind::Integer,
             "boolean" => FieldKind::Bool,
             "string" => FieldKind::Text,
+            "array" => self.list(field.get("items").and_then(reference)),
             other => unreachable!("no canonical field is of the type {other}"),
         }
     }
@@ -132,8 +202,35 @@ impl Schema {
             "date" => FieldKind::Date,
             "instant" => FieldKind::Instant,
             "date_or_instant" => FieldKind::DateOrInstant,
-            other => self.kind(self.definitions().get(other).expect("a reference is defined")),
+            "reference" => FieldKind::Reference,
+            other => self.kind(self.definition(other)),
         }
+    }
+
+    /// The items' key is written with each of them and is no field.
+    fn list(&self, item: Option<&str>) -> FieldKind {
+        let item = self.definition(item.expect("the items of a list are a definition"));
+        let mut fields = self.properties(item, item.get("required"));
+        fields.retain(|field| field.name != "key");
+        FieldKind::List(fields)
+    }
+
+    fn form(&self, field: &Value) -> Form {
+        let alternatives = field.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+        match std::iter::once(field).chain(alternatives).find_map(reference) {
+            Some("currency") => Form::Currency,
+            Some("unit") => Form::Unit,
+            Some("country") => Form::Country,
+            Some("duration") => Form::Duration,
+            _ => match self.kind(field) {
+                FieldKind::Code(codes) => Form::one_of(&codes),
+                _ => Form::Any,
+            },
+        }
+    }
+
+    fn definition(&self, name: &str) -> &Value {
+        self.definitions().get(name).expect("a reference is defined")
     }
 
     fn axes(&self) -> Vec<Axis> {
@@ -142,16 +239,28 @@ impl Schema {
             .into_iter()
             .flatten()
             .filter_map(|step| step.pointer("/properties/axis/const").and_then(Value::as_str));
-        let states = |name| {
-            texts(self.definitions().get(name).and_then(|d| d.get("enum")).unwrap_or(&Value::Null))
-        };
-        names.map(|name| Axis { name: name.to_owned(), states: states(name) }).collect()
+        names.map(|name| self.axis(name)).collect()
+    }
+
+    fn axis(&self, name: &str) -> Axis {
+        let states = texts(self.definition(name).get("enum").unwrap_or(&Value::Null));
+        let next = self.definitions().get(TRANSITIONS).and_then(|axes| axes.get(name));
+        let steps = states
+            .iter()
+            .map(|state| texts(next.and_then(|next| next.get(state)).unwrap_or(&Value::Null)));
+        let steps = steps.collect();
+        Axis { name: name.to_owned(), states, steps }
     }
 
     fn definitions(&self) -> &Map<String, Value> {
         let definitions = self.document.get("$defs").and_then(Value::as_object);
         definitions.expect("a schema has definitions")
     }
+}
+
+/// The definition a schema refers to.
+fn reference(schema: &Value) -> Option<&str> {
+    schema.get("$ref")?.as_str()?.strip_prefix("#/$defs/")
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {

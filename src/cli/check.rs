@@ -6,7 +6,7 @@ use std::sync::Arc;
 use erpbridge_connector::{Finding, Source, SourceError};
 
 use super::{CommandError, Outcome, report};
-use crate::bridge::make_source;
+use crate::bridge::{self, make_source};
 use crate::config::{self, Config, SourceConfig};
 use crate::error::chain;
 use crate::publish::jetstream;
@@ -32,7 +32,7 @@ async fn check_all(config: &Config, findings: &mut Vec<Finding>) {
 }
 
 async fn check_source(config: &SourceConfig, findings: &mut Vec<Finding>) {
-    let source = make_source(config, config.mapping.selection());
+    let source = make_source(config, config.mapping.selection(&[]));
     match source.check().await {
         Ok(found) => findings.extend(found),
         // A server that cannot be asked cannot be asked for its tables either.
@@ -42,12 +42,8 @@ async fn check_source(config: &SourceConfig, findings: &mut Vec<Finding>) {
 }
 
 async fn check_tables(config: &SourceConfig, source: Arc<dyn Source>) -> Vec<Finding> {
-    let tables = match source.discover().await {
-        Ok(tables) => tables,
-        Err(error) => return vec![unreachable(config, &error)],
-    };
-    let bound = tables.into_iter().map(|table| config.mapping.bind(&config.name, &Arc::new(table)));
-    bound.filter_map(Result::err).flatten().collect()
+    let misfits = bridge::misfits(source.as_ref(), config).await;
+    misfits.unwrap_or_else(|error| vec![unreachable(config, &error)])
 }
 
 fn unreachable(config: &SourceConfig, error: &SourceError) -> Finding {

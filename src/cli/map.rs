@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use erpbridge_connector::{ChangeBatch, Finding};
+use erpbridge_connector::Finding;
 
 use super::{CommandError, Outcome, report};
 use crate::canonical::EventBatch;
-use crate::mapping::{Mapping, cases};
-use crate::pipeline::convert_whole;
+use crate::mapping::{Desk, Mapping, MemoryRows, Pseudonym, cases};
+use crate::pipeline::{Plans, convert_whole};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MapCommand {
@@ -75,7 +75,10 @@ fn update_cases(paths: &[PathBuf]) -> Result<Outcome, CommandError> {
 
 /// The cases files of the paths; a directory without any stands for the mappings below it.
 fn case_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
-    let files = cases::files(&directories(paths)?).map_err(|findings| unreadable(&findings))?;
+    let mut files = cases::files(&directories(paths)?).map_err(|findings| unreadable(&findings))?;
+    // A directory above and one below it may name the same file.
+    files.sort();
+    files.dedup();
     if files.is_empty() {
         return Err(CommandError("there are no *.cases.yaml here".to_owned()));
     }
@@ -96,10 +99,17 @@ fn directories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
     Ok(found)
 }
 
-/// Cases go the way of production: folded, mapped, settled.
-fn convert(batch: &ChangeBatch, mapping: &Mapping) -> EventBatch {
-    // The tables were checked against the mapping before the first case ran.
-    convert_whole(batch, Arc::new(mapping.clone()), cases::SOURCE).unwrap_or_default()
+/// Cases go the way of production: remembered, folded, mapped, settled.
+fn convert(play: &cases::Play<'_>) -> EventBatch {
+    let mut plans = Plans::new(cases::SOURCE, Arc::clone(play.mapping), play.schemas.to_vec());
+    // Cases show that a field is masked, not with which key.
+    let pseudonym = Pseudonym::new(&[0; 32], cases::SOURCE).map(Arc::new);
+    let (mut rows, mut desk) = (MemoryRows::default(), Desk::with_pseudonym(pseudonym));
+    let mut convert = |batch| convert_whole(batch, &mut plans, &mut rows, &mut desk);
+    // The tables were checked against the mapping before the first case ran, and what is
+    // remembered in memory can always be read.
+    let events = convert(&play.given).and_then(|_| convert(&play.changes));
+    events.unwrap_or_default()
 }
 
 #[derive(Default)]

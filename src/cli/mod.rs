@@ -9,6 +9,7 @@ mod map;
 mod offsets;
 mod report;
 mod run;
+mod schema;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +36,9 @@ enum Command {
     /// Look at and move the local record of where each source stands.
     #[command(subcommand)]
     Offsets(offsets::OffsetsCommand),
+    /// Print what the bridge promises, for editors and code generators.
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
 }
 
 /// Where the configuration is.
@@ -96,6 +100,7 @@ pub fn run(cli: Cli) -> Result<Outcome, CommandError> {
         Command::Check(file) => runtime()?.block_on(check::check(&file.config)),
         Command::Map(command) => map::run(&command),
         Command::Offsets(command) => runtime()?.block_on(offsets::run(command)),
+        Command::Schema(command) => schema::run(&command),
     }
 }
 

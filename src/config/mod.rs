@@ -18,7 +18,7 @@ use erpbridge_connector::{Finding, Severity};
 use erpbridge_postgres::PostgresConfig;
 
 use crate::document::{Document, Fields, Findings, Node};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Pseudonym, contradictions};
 use crate::pipeline::TruncatePolicy;
 use crate::publish::jetstream::NatsConfig;
 use reader::Reader;
@@ -26,12 +26,22 @@ use reader::Reader;
 /// Keys of the file's top level.
 pub const TOP_KEYS: &[&str] = &["sources", "nats", "state", "http", "log"];
 /// Keys of a source.
-pub const SOURCE_KEYS: &[&str] =
-    &["name", "postgres", "mappings", "on_truncate", "queue_bytes", "keep_interval"];
+pub const SOURCE_KEYS: &[&str] = &[
+    "name",
+    "postgres",
+    "mappings",
+    "on_truncate",
+    "queue_bytes",
+    "rows_cache_bytes",
+    "keep_interval",
+    "pseudonym_key",
+    "pseudonym_key_file",
+];
 /// Keys of `log`.
 pub const LOG_KEYS: &[&str] = &["format", "level"];
 
 const QUEUE_BYTES: u64 = 16 << 20;
+const ROWS_CACHE_BYTES: u64 = 32 << 20;
 const KEEP_INTERVAL: Duration = Duration::from_secs(10);
 const HTTP: &str = "127.0.0.1:9464";
 
@@ -63,6 +73,10 @@ pub struct SourceConfig {
     pub on_truncate: TruncatePolicy,
     /// How many bytes of rows may wait between the database and the mapping.
     pub queue_bytes: usize,
+    /// How many bytes of remembered rows may be kept in memory.
+    pub rows_cache_bytes: usize,
+    /// The key of pseudonyms, if there is one.
+    pub pseudonym: Option<Arc<Pseudonym>>,
     /// How often a position beyond the last event is copied into NATS and confirmed.
     pub keep_interval: Duration,
 }
@@ -173,6 +187,8 @@ fn sources(top: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Vec<SourceConfig
         let problem = format!("two sources are named `{name}`");
         reader.findings.error(&node.place, problem, "give each source a name of its own");
     }
+    let contradicting = contradictions(sources.iter().flatten().map(|source| &*source.mapping));
+    reader.findings.extend(contradicting);
     sources.into_iter().collect()
 }
 
@@ -185,15 +201,30 @@ fn source(node: &Node, reader: &mut Reader<'_>) -> Option<SourceConfig> {
     let mapping = mapping(&fields, reader);
     let on_truncate = fields.get("on_truncate").and_then(|node| truncate_policy(node, reader));
     let queue_bytes = reader.bytes(&fields, "queue_bytes").unwrap_or(QUEUE_BYTES);
+    let rows_cache_bytes = reader.bytes(&fields, "rows_cache_bytes").unwrap_or(ROWS_CACHE_BYTES);
     let keep_interval = reader.duration(&fields, "keep_interval").unwrap_or(KEEP_INTERVAL);
+    let pseudonym = pseudonym(&fields, name.as_deref().unwrap_or_default(), reader);
     Some(SourceConfig {
         name: name?,
         engine: Engine::Postgres(engine?),
         mapping: Arc::new(mapping?),
         on_truncate: on_truncate.unwrap_or_default(),
         queue_bytes: usize::try_from(queue_bytes).unwrap_or(usize::MAX),
+        rows_cache_bytes: usize::try_from(rows_cache_bytes).unwrap_or(usize::MAX),
+        pseudonym,
         keep_interval,
     })
+}
+
+/// The key of pseudonyms: whoever has it can tell who is who.
+fn pseudonym(fields: &Fields<'_>, source: &str, reader: &mut Reader<'_>) -> Option<Arc<Pseudonym>> {
+    let key = reader.secret(fields, "pseudonym_key")?;
+    let pseudonym = Pseudonym::new(key.as_bytes(), source);
+    if pseudonym.is_none() {
+        let mend = "write at least 32 random bytes into the file, as `openssl rand -hex 32` does";
+        reader.findings.error(fields.place(), "the key of pseudonyms is too short", mend);
+    }
+    pseudonym.map(Arc::new)
 }
 
 /// A source's name is a token of subjects, streams and slots, so it is kept to what all accept.

@@ -21,6 +21,10 @@ pub enum Reason {
     MissingRequired,
     /// The rule needs a value the log did not carry.
     AbsentValue,
+    /// A row that a rule looks up is not there.
+    LookupMiss,
+    /// An expression has no result.
+    Expression,
     /// The event is larger than the server accepts.
     TooLarge,
     /// The table's shape does not fit the mapping any more.
@@ -29,11 +33,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, so that metrics start at zero.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Decode,
         Self::UnknownCode,
         Self::MissingRequired,
         Self::AbsentValue,
+        Self::LookupMiss,
+        Self::Expression,
         Self::TooLarge,
         Self::SchemaDrift,
     ];
@@ -45,6 +51,8 @@ impl Reason {
             Self::UnknownCode => "unknown_code",
             Self::MissingRequired => "missing_required",
             Self::AbsentValue => "absent_value",
+            Self::LookupMiss => "lookup_miss",
+            Self::Expression => "expression",
             Self::TooLarge => "too_large",
             Self::SchemaDrift => "schema_drift",
         }

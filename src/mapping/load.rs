@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::Mapping;
 use super::file::{Compiled, check_name, compile};
-use crate::document::{Content, Document, Findings, MAX_BYTES, Node};
+use crate::document::{Content, Document, Entry, Findings, MAX_BYTES, Node};
 
 /// Whether a file of a mapping directory is part of the mapping: YAML, but not cases.
 pub fn is_mapping_file(path: &Path) -> bool {
@@ -44,11 +44,13 @@ impl Mapping {
 
     fn compile(texts: &[(String, String)], mut findings: Findings) -> Result<Self, Vec<Finding>> {
         let mut mappings: BTreeMap<String, Vec<(&str, Node)>> = BTreeMap::new();
+        let mut overlays: BTreeMap<String, Vec<(&str, Node)>> = BTreeMap::new();
         for (file, text) in texts {
             match Document::parse(file, text) {
                 Ok(node) => {
-                    let name = name_of(&node, &mut findings);
-                    mappings.entry(name).or_default().push((text, node));
+                    let (name, overlay) = name_of(&node, &mut findings);
+                    let files = if overlay { &mut overlays } else { &mut mappings };
+                    files.entry(name).or_default().push((text, node));
                 }
                 Err(finding) => findings.push(finding),
             }
@@ -60,8 +62,15 @@ impl Mapping {
         let mut compiled = Vec::new();
         for (name, files) in &mappings {
             let nodes: Vec<&Node> = files.iter().map(|(_, node)| node).collect();
-            let version = format!("{name}@{:016x}", hash(files.iter().map(|(text, _)| *text)));
-            compiled.extend(compile(&version, &nodes, &mut findings));
+            let over = overlays.remove(name).unwrap_or_default();
+            let texts = files.iter().chain(&over).map(|(text, _)| *text);
+            let version = format!("{name}@{:016x}", hash(texts));
+            let over: Vec<&Node> = over.iter().map(|(_, node)| node).collect();
+            compiled.extend(compile(name, &version, &nodes, &over, &mut findings));
+        }
+        for (_, node) in overlays.values().flatten() {
+            let mend = "name the mapping it lies over, and load both";
+            findings.error(&node.place, "there is no mapping under this overlay", mend);
         }
         check_ids(&compiled, &mut findings);
         finish(compiled, findings)
@@ -83,7 +92,7 @@ fn finish(compiled: Vec<Compiled>, findings: Findings) -> Result<Mapping, Vec<Fi
     if failed {
         return Err(unique);
     }
-    Ok(Mapping { compiled: compiled.into(), warnings: unique })
+    Ok(Mapping::new(compiled, unique))
 }
 
 /// File, line and column of a subject, so that findings come in reading order.
@@ -131,19 +140,20 @@ fn unreadable(name: &str, error: &std::io::Error) -> Finding {
     Finding::error(name, problem, "check its name and its permissions")
 }
 
-/// The name of the mapping a file is part of.
-fn name_of(node: &Node, findings: &mut Findings) -> String {
+/// The name of the mapping a file is part of, and whether it is an overlay.
+fn name_of(node: &Node, findings: &mut Findings) -> (String, bool) {
     let entries = match &node.content {
         Content::Map(entries) => entries.as_slice(),
         _ => &[],
     };
-    let Some(entry) = entries.iter().find(|entry| entry.key == "mapping") else {
+    let named = |entry: &&Entry| entry.key == "mapping" || entry.key == "overlay";
+    let Some(entry) = entries.iter().find(named) else {
         findings.error(&node.place, "the mapping has no name", "begin with `mapping: <name>`");
-        return String::new();
+        return (String::new(), false);
     };
     let name = entry.value.as_text(findings).unwrap_or_default();
     check_name(name, &entry.value.place, findings);
-    name.to_owned()
+    (name.to_owned(), entry.key == "overlay")
 }
 
 /// The hash of what the files hold, whatever they are called and in whichever order they come.
@@ -157,7 +167,7 @@ fn hash<'t>(texts: impl Iterator<Item = &'t str>) -> u64 {
 /// Rule ids are part of event ids, so no two rules of a source share one.
 fn check_ids(mappings: &[Compiled], findings: &mut Findings) {
     let mut first = BTreeMap::new();
-    for rule in mappings.iter().flat_map(|mapping| &mapping.rules) {
+    for rule in mappings.iter().flat_map(Compiled::all_rules) {
         if let Some(earlier) = first.insert(&rule.id, &rule.place) {
             let problem = format!("two rules have the id `{}`", rule.id);
             let mend = format!("give this one a `rule:` of its own; the other is at {earlier}");

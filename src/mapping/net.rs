@@ -7,18 +7,30 @@ use std::sync::Arc;
 
 use erpbridge_connector::{Image, Operation, TableSchema, Transaction, Value};
 
+use super::kept::KeptRow;
+
 /// A row at one moment, put together from the images the log carried: a cell absent in the newest
-/// image (unchanged TOAST) is taken from the one before it.
-#[derive(Clone, Debug)]
+/// image (unchanged TOAST) is taken from the one before it, and at last from what is remembered.
+#[derive(Clone, Debug, Default)]
 pub struct NetImage<'b> {
-    newest: Image<'b>,
+    newest: Option<Image<'b>>,
     earlier: Vec<Image<'b>>,
+    remembered: Vec<Remembered>,
+}
+
+/// The kept cells of a row.
+#[derive(Clone, Debug)]
+struct Remembered {
+    row: KeptRow,
+    /// The cell of every column.
+    places: Arc<[Option<u16>]>,
+    count: usize,
 }
 
 impl<'b> NetImage<'b> {
     /// An image that stands for itself.
     pub fn new(newest: Image<'b>) -> Self {
-        Self { newest, earlier: Vec::new() }
+        Self { newest: Some(newest), ..Self::default() }
     }
 
     /// Adds an older image of the same row; it fills cells absent in all newer ones.
@@ -31,25 +43,44 @@ impl<'b> NetImage<'b> {
     /// This image laid over an older one of the same row: what it lacks comes from there.
     #[must_use]
     pub fn over(mut self, older: Self) -> Self {
-        let complete = self.newest.values().all(|value| value != Value::Absent);
-        if !complete {
-            self.earlier.push(older.newest);
+        if !self.is_complete() {
+            self.earlier.extend(older.newest);
             self.earlier.extend(older.earlier);
+            self.remembered.extend(older.remembered);
         }
         self
     }
 
+    /// Whether the log itself carried every cell.
+    pub fn is_complete(&self) -> bool {
+        self.newest.is_some_and(|image| image.values().all(|value| value != Value::Absent))
+    }
+
+    /// Whether memory had the row.
+    pub fn is_remembered(&self) -> bool {
+        !self.remembered.is_empty()
+    }
+
     /// The cell of column `column`.
-    pub fn get(&self, column: usize) -> Value<'b> {
-        match self.newest.get(column) {
-            Value::Absent => self.fill(column),
-            value => value,
+    pub fn get(&self, column: usize) -> Value<'_> {
+        match self.newest.map(|image| image.get(column)) {
+            None | Some(Value::Absent) => self.fill(column),
+            Some(value) => value,
         }
     }
 
-    fn fill(&self, column: usize) -> Value<'b> {
-        let values = self.earlier.iter().map(|image| image.get(column));
-        values.into_iter().find(|value| *value != Value::Absent).unwrap_or(Value::Absent)
+    fn fill(&self, column: usize) -> Value<'_> {
+        let mut values = self.earlier.iter().map(|image| image.get(column));
+        let value = values.find(|value| *value != Value::Absent);
+        let kept = || self.remembered.iter().find_map(|kept| kept.get(column));
+        value.or_else(kept).unwrap_or(Value::Absent)
+    }
+}
+
+impl Remembered {
+    fn get(&self, column: usize) -> Option<Value<'_>> {
+        let place = (*self.places.get(column)?)?;
+        Some(self.row.get(usize::from(place), self.count))
     }
 }
 
@@ -72,4 +103,20 @@ pub struct NetChange<'b> {
     /// Index of the first event made from it: 0, or [`REKEYED`](crate::canonical::REKEYED) for a
     /// row that came up under a new key.
     pub index: u32,
+}
+
+impl NetChange<'_> {
+    /// Fills from memory what the log did not carry of the old row, and of the new one what it
+    /// left out because it did not change.
+    pub(super) fn fill_before(&mut self, row: &KeptRow, places: &Arc<[Option<u16>]>, count: usize) {
+        if !matches!(self.operation, Operation::Update | Operation::Delete) {
+            return;
+        }
+        let remembered = Remembered { row: row.clone(), places: Arc::clone(places), count };
+        let before = self.before.get_or_insert_default();
+        before.remembered.push(remembered.clone());
+        if let Some(after) = &mut self.after {
+            after.remembered.push(remembered);
+        }
+    }
 }

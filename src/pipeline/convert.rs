@@ -1,14 +1,22 @@
-//! From row changes to events: skip what is stored already, fold, map, append.
+//! From row changes to events: fold, remember, connect, map, append; skipping what is stored.
+//!
+//! **As of the end of the transaction.** All changes of a transaction (or of one window of a large
+//! one) are folded first. Then every change remembers its row, then every change connects what it
+//! links, and only then events are made, so that what they look up does not depend on the order in
+//! which an ERP happens to write.
+//!
+//! **What is stored already** is remembered and connected again, because memory may be older than
+//! the stream, but makes no event again. Memory goes back to a place the source is resumed at, and
+//! from there the log gives the same memory, and the same events.
 
-use std::sync::Arc;
+use erpbridge_connector::{ChangeBatch, Operation, RowChange, Transaction};
 
-use erpbridge_connector::{ChangeBatch, Operation, RowChange};
-
-use super::fold::{Scratch, fold};
+use super::fold::{Scratch, fold, unchanged};
 use super::outbox::Outbox;
-use super::plans::{Misfit, Plans};
+use super::plans::{BatchPlans, Misfit, Plans};
+use super::remembered::Remembered;
 use crate::canonical::EventBatch;
-use crate::mapping::Mapping;
+use crate::mapping::{Desk, Memory, NetChange, PlanError, Rows, RowsError, TablePlan};
 use crate::publish::OrderKey;
 
 /// How many row changes were seen, by operation.
@@ -22,89 +30,203 @@ pub struct Seen {
     pub update: u64,
     /// Deletes.
     pub delete: u64,
+    /// Rows sent to be remembered.
+    pub seed: u64,
+}
+
+/// Why a batch could not be converted.
+#[derive(Debug, thiserror::Error)]
+pub enum ConvertError {
+    /// A table no longer fits its mapping. Nothing of the batch was appended.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// Remembered rows cannot be read or written. What was appended must not be published.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    /// The ERP is no longer what the mapping knows, and the mapping says to stop then.
+    #[error("the ERP has changed: {0}")]
+    Drift(String),
+}
+
+impl From<PlanError> for ConvertError {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Rows(error) => Self::Rows(error),
+            PlanError::Drift(detail) => Self::Drift(detail),
+        }
+    }
 }
 
 /// Turns batches of rows into events, in order.
 pub struct Converter {
     plans: Plans,
     scratch: Scratch,
+    desk: Desk,
+    /// The rows remembered so far.
+    remembered: Remembered,
     /// Everything up to and including this is in the stream already. The source may send it
     /// again, because it resumes at a transaction boundary; cleared once passed.
     published: Option<OrderKey>,
 }
 
+/// One transaction's changes, folded.
+type Folded<'b, 'p> = Vec<(&'p TablePlan, NetChange<'b>)>;
+
 impl Converter {
     /// A converter for a source that stands at `published`.
-    pub fn new(plans: Plans, published: Option<OrderKey>) -> Self {
-        Self { plans, scratch: Scratch::default(), published }
+    pub fn new(
+        plans: Plans,
+        desk: Desk,
+        remembered: Remembered,
+        published: Option<OrderKey>,
+    ) -> Self {
+        Self { plans, scratch: Scratch::default(), desk, remembered, published }
     }
 
     /// Converts one batch.
     ///
     /// # Errors
-    /// If a table no longer fits its mapping; nothing was appended then.
-    pub fn convert(&mut self, batch: &ChangeBatch, outbox: &mut Outbox) -> Result<Seen, Misfit> {
+    /// See [`ConvertError`].
+    pub fn convert(
+        &mut self,
+        batch: &ChangeBatch,
+        outbox: &mut Outbox,
+    ) -> Result<Seen, ConvertError> {
         let plans = self.plans.of(batch)?;
         let mut seen = Seen::default();
         let mut changes = batch.changes().peekable();
         for (index, transaction) in batch.transactions().iter().enumerate() {
             let mut last = 0;
-            let skip_to = self.skip_to(transaction.sequence.as_str());
             let own = std::iter::from_fn(|| changes.next_if(|c| c.transaction_index() == index));
             let own = own.inspect(|change| {
                 last = change.ordinal();
-                seen.count(change);
+                seen.count(change, transaction);
             });
+            let folded = fold(own, &plans, &mut self.scratch);
+            let known = !transaction.seed && self.remembered.knows(&transaction.sequence);
+            let skip_to = skip_to(&mut self.published, transaction.sequence.as_str());
+            if known && skip_to == u64::MAX {
+                continue;
+            }
+            let mut memory = self.plans.mapping().memory(self.remembered.rows());
+            let folded = prepare(folded, transaction, &mut memory, &mut self.desk)?;
+            if transaction.seed {
+                continue;
+            }
             outbox.begin();
-            fold(own, &plans, &mut self.scratch, |plan, net| {
-                if net.ordinal > skip_to {
-                    outbox.append(transaction, net.ordinal, |events| plan.apply(&net, events));
-                }
-            });
+            for (plan, net) in folded {
+                apply(plan, &net, skip_to, &mut memory, &mut self.desk, outbox)?;
+            }
             outbox.end(transaction, last);
+            if transaction.complete && !transaction.snapshot {
+                self.remembered.commit(&transaction.sequence);
+            }
         }
         Ok(seen)
     }
 
-    /// The ordinal up to which this transaction is stored; 0 for one that is not.
-    fn skip_to(&mut self, sequence: &str) -> u64 {
-        let Some(published) = &self.published else { return 0 };
-        match sequence.cmp(published.sequence.as_str()) {
-            std::cmp::Ordering::Less => u64::MAX,
-            std::cmp::Ordering::Equal => published.ordinal,
-            std::cmp::Ordering::Greater => {
-                self.published = None;
-                0
-            }
+    /// The kinds of drift met since the last call.
+    pub(super) fn take_drifts(&mut self) -> Vec<&'static str> {
+        self.plans.take_drifts()
+    }
+
+    /// What is remembered.
+    pub(super) fn remembered(&mut self) -> &mut Remembered {
+        &mut self.remembered
+    }
+
+    /// Hands over what is remembered, to be closed.
+    pub(super) fn into_remembered(self) -> Remembered {
+        self.remembered
+    }
+}
+
+/// Makes the events of a change, unless they are stored.
+fn apply(
+    plan: &TablePlan,
+    net: &NetChange<'_>,
+    skip_to: u64,
+    memory: &mut Memory<'_>,
+    desk: &mut Desk,
+    outbox: &mut Outbox,
+) -> Result<(), PlanError> {
+    if net.ordinal > skip_to {
+        let write = |events: &mut EventBatch| plan.apply(net, memory, desk, events);
+        outbox.append(net.transaction, net.ordinal, write)
+    } else if plan.is_stateful() {
+        plan.apply(net, memory, desk, &mut EventBatch::new())
+    } else {
+        Ok(())
+    }
+}
+
+/// The ordinal up to which this transaction is stored; 0 for one that is not.
+fn skip_to(published: &mut Option<OrderKey>, sequence: &str) -> u64 {
+    let Some(known) = published else { return 0 };
+    match sequence.cmp(known.sequence.as_str()) {
+        std::cmp::Ordering::Less => u64::MAX,
+        std::cmp::Ordering::Equal => known.ordinal,
+        std::cmp::Ordering::Greater => {
+            *published = None;
+            0
         }
     }
+}
+
+/// Remembers every row and connects what is linked; what changed nothing is left out then. Rows
+/// found by a snapshot were seeds before.
+fn prepare<'b, 'p>(
+    mut folded: Folded<'b, 'p>,
+    transaction: &Transaction,
+    memory: &mut Memory<'_>,
+    desk: &mut Desk,
+) -> Result<Folded<'b, 'p>, RowsError> {
+    if transaction.seed || !transaction.snapshot {
+        for (plan, net) in folded.iter_mut().filter(|(plan, _)| plan.keeps()) {
+            plan.remember(net, memory, desk)?;
+        }
+        for (plan, net) in &folded {
+            plan.connect(net, memory, desk)?;
+        }
+    }
+    folded.retain(|(plan, net)| !unchanged(plan, net));
+    Ok(folded)
 }
 
 /// Converts one batch into one batch of events, however many they are: the same way as
 /// [`Converter::convert`], for cases and previews.
 ///
 /// # Errors
-/// If a table does not fit its mapping.
+/// If a table does not fit its mapping, or remembered rows cannot be read.
 pub fn convert_whole(
     batch: &ChangeBatch,
-    mapping: Arc<Mapping>,
-    source: &str,
-) -> Result<EventBatch, Misfit> {
-    let plans = Plans::new(source, mapping).of(batch)?;
+    plans: &mut Plans,
+    rows: &mut dyn Rows,
+    desk: &mut Desk,
+) -> Result<EventBatch, ConvertError> {
+    let bound: BatchPlans = plans.of(batch)?;
     let mut scratch = Scratch::default();
     let mut events = EventBatch::new();
     for (index, transaction) in batch.transactions().iter().enumerate() {
         let own = batch.changes().filter(|change| change.transaction_index() == index);
         let last = own.clone().last().map_or(0, |change| change.ordinal());
-        fold(own, &plans, &mut scratch, |plan, net| plan.apply(&net, &mut events));
+        let mut memory = plans.mapping().memory(rows);
+        let folded = prepare(fold(own, &bound, &mut scratch), transaction, &mut memory, desk)?;
+        if transaction.seed {
+            continue;
+        }
+        for (plan, net) in folded {
+            plan.apply(&net, &mut memory, desk, &mut events)?;
+        }
         events.settle(transaction, last);
     }
     Ok(events)
 }
 
 impl Seen {
-    fn count(&mut self, change: &RowChange<'_>) {
+    fn count(&mut self, change: &RowChange<'_>, transaction: &Transaction) {
         match change.operation() {
+            _ if transaction.seed => self.seed += 1,
             Operation::Read => self.read += 1,
             Operation::Insert => self.insert += 1,
             Operation::Update => self.update += 1,

@@ -4,19 +4,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use erpbridge_connector::{Position, Progress, Receiver, SourceEvent, Truncated};
+use erpbridge_connector::{Position, Progress, Receiver, SourceEvent, TableSchema, Truncated};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::convert::{Converter, Seen};
+use super::convert::{ConvertError, Converter, Seen};
+use super::drift;
 use super::outbox::{Outbox, Unit};
-use super::plans::Misfit;
 use super::settle::Milestone;
 use crate::canonical::{FrozenBatch, header};
 use crate::deadletter::Reason;
 use crate::metrics::Metrics;
 use crate::publish::{PublishError, Published, Publisher, Standing};
-use crate::state::OffsetRecord;
+use crate::state::{OffsetRecord, RowStoreError};
 
 /// Why a pipeline ended before its source did.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +24,12 @@ pub enum PipelineError {
     /// The publisher could not store a unit.
     #[error("could not publish")]
     Publish(#[source] PublishError),
-    /// A table changed under its mapping.
+    /// A table changed under its mapping, or remembered rows cannot be read.
     #[error(transparent)]
-    Misfit(#[from] Misfit),
+    Convert(#[from] ConvertError),
+    /// Remembered rows cannot be made durable.
+    #[error(transparent)]
+    Rows(#[from] RowStoreError),
     /// A mapped table was emptied by one statement, which names no rows.
     #[error("table \"{table}\" was truncated")]
     Truncated {
@@ -57,6 +60,10 @@ pub struct PipelineConfig {
     pub keep_interval: Duration,
 }
 
+/// The first positions of a run are kept at once: what a start did (a slot, a snapshot) should not
+/// have to be done again because nothing has happened since.
+const EAGER: u8 = 3;
+
 /// One source's way from its queue to the stream.
 pub struct Pipeline<P> {
     config: PipelineConfig,
@@ -73,6 +80,8 @@ pub struct Pipeline<P> {
     /// A position beyond that, not kept yet.
     beyond: Option<Milestone>,
     keep_from: Instant,
+    /// How many more positions are kept at once.
+    eager: u8,
     /// Set once no more may be read: what was read before is still published.
     ending: Option<PipelineError>,
 }
@@ -115,6 +124,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
             stream_sequence: standing.stream_sequence,
             beyond: None,
             keep_from: Instant::now(),
+            eager: EAGER,
             ending: None,
         }
     }
@@ -133,6 +143,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
             }
             let reads = !last && self.outbox.wants_more();
             let keeps = in_flight.is_none() && self.beyond.is_some();
+            let flush_at = self.converter.remembered().next_flush();
             tokio::select! {
                 biased;
                 // No branch loses anything: what is in flight stays in the variable and is polled
@@ -143,33 +154,87 @@ impl<P: Publisher + 'static> Pipeline<P> {
                     self.settle(sent)?;
                 }
                 queued = queue.recv(), if reads => match queued {
-                    Some(queued) => self.receive(queued.event),
+                    Some(queued) => self.receive(queued.event)?,
                     None => source_ended = true,
                 },
                 () = tokio::time::sleep_until(self.keep_from), if keeps && !last => {}
-                else => return self.ending.map_or(Ok(()), Err),
+                () = until(flush_at), if flush_at.is_some() && !last => {}
+                else => return self.close().await,
             }
+            if let Some(milestone) = self.converter.remembered().flush()? {
+                self.milestones.send_replace(Some(milestone));
+            }
+            self.converter.remembered().room().await?;
         }
     }
 
-    fn receive(&mut self, event: SourceEvent) {
+    /// Lets remembered rows go to disk, and their position with them.
+    async fn close(self) -> Result<(), PipelineError> {
+        let closed = self.converter.into_remembered().close().await;
+        let ended = self.ending.map_or(Ok(()), Err);
+        match closed {
+            Ok(Some(milestone)) => {
+                self.milestones.send_replace(Some(milestone));
+                ended
+            }
+            Ok(None) => ended,
+            // What ended the source is worth more than what it costs to start again.
+            Err(error) => ended.and(Err(error.into())),
+        }
+    }
+
+    /// Converts what the source sent. What was read before an error is still published, but not
+    /// after remembered rows failed: events may have been made of half of them.
+    fn receive(&mut self, event: SourceEvent) -> Result<(), PipelineError> {
         let result = match event {
             SourceEvent::Changes(batch) => {
                 let seen = self.converter.convert(&batch, &mut self.outbox);
+                let drifts = self.converter.take_drifts();
+                for kind in drifts {
+                    self.count_drift(kind, 1);
+                }
                 seen.map(|seen| self.count_rows(seen)).map_err(PipelineError::from)
             }
             SourceEvent::Progress(progress) => {
                 self.outbox.progress(progress);
                 Ok(())
             }
-            SourceEvent::SchemaChanged { table, .. } => {
-                let (source, table) = (self.config.source.as_str(), table.name.to_string());
-                tracing::info!(source, table, "the table has a new shape");
+            SourceEvent::SchemaChanged { table, previous } => {
+                self.new_shape(&table, previous.as_deref());
+                Ok(())
+            }
+            SourceEvent::Seeded => {
+                self.converter.remembered().seeded();
                 Ok(())
             }
             SourceEvent::Truncated(truncated) => self.truncated(&truncated),
         };
-        self.ending = result.err();
+        match result {
+            Err(error @ PipelineError::Convert(ConvertError::Rows(_) | ConvertError::Drift(_))) => {
+                Err(error)
+            }
+            result => {
+                self.ending = result.err();
+                Ok(())
+            }
+        }
+    }
+
+    /// A column that is new, gone or of another type is worth a look at the mapping, even if it
+    /// still fits.
+    fn new_shape(&self, table: &TableSchema, previous: Option<&TableSchema>) {
+        let source = self.config.source.as_str();
+        let name = table.name.to_string();
+        let changes = previous.map(|previous| drift::differences(previous, table));
+        for change in changes.unwrap_or_default() {
+            self.count_drift("column", 1);
+            tracing::warn!(source, table = name, change, "the table has another shape");
+        }
+    }
+
+    fn count_drift(&self, kind: &str, count: u64) {
+        let labels = [self.config.source.as_str(), kind];
+        self.metrics.drift.with_label_values(&labels).inc_by(count);
     }
 
     fn truncated(&self, truncated: &Truncated) -> Result<(), PipelineError> {
@@ -188,17 +253,25 @@ impl<P: Publisher + 'static> Pipeline<P> {
         }
     }
 
-    /// Sends the next unit; with none to send, keeps a position beyond the stream's tail if it is
-    /// time, or if it is the last chance.
+    /// Keeps a position beyond the stream's tail if it is time; otherwise sends the next unit, or
+    /// keeps the position because it is the last chance. The position goes first: under steady
+    /// load there is always another unit, and the database would keep its log for as long.
     fn send_next(&mut self, last: bool) -> Option<InFlight<P>> {
+        if self.beyond.is_some() && Instant::now() >= self.keep_from {
+            return self.keep_beyond();
+        }
         if let Some(unit) = self.outbox.take() {
             return Some(Box::pin(publish(self.publisher.take()?, unit)));
         }
-        if !last && Instant::now() < self.keep_from {
-            return None;
-        }
+        if last { self.keep_beyond() } else { None }
+    }
+
+    fn keep_beyond(&mut self) -> Option<InFlight<P>> {
         let milestone = self.beyond.take()?;
-        self.keep_from = Instant::now() + self.config.keep_interval;
+        self.eager = self.eager.saturating_sub(1);
+        if self.eager == 0 {
+            self.keep_from = Instant::now() + self.config.keep_interval;
+        }
         let record = milestone.record(&self.config.source, self.epoch);
         Some(Box::pin(keep(self.publisher.take()?, milestone, record)))
     }
@@ -206,16 +279,21 @@ impl<P: Publisher + 'static> Pipeline<P> {
     fn settle(&mut self, sent: Sent) -> Result<(), PipelineError> {
         match sent {
             Sent::Unit { batch, progress, seconds, result } => {
-                if let Some(published) = result.map_err(|error| self.failed(error))? {
+                let published = result.map_err(|error| self.failed(error))?;
+                if let Some(published) = published {
                     self.stream_sequence = published.stream_sequence;
                     self.count_events(&batch, &published, seconds);
+                }
+                // Where an event was too large, the last one of the batch may not be in the stream.
+                if published.is_some_and(|published| published.too_large == 0) {
+                    self.tail = tail_of(&batch).cloned().or(self.tail.take());
                 }
                 self.advance(&batch, progress.as_ref());
                 self.observe_lag(&batch, progress.as_ref());
             }
             Sent::Kept { milestone, result } => {
                 result.map_err(|error| self.failed(error))?;
-                self.milestones.send_replace(Some(milestone));
+                self.reach(milestone);
             }
         }
         Ok(())
@@ -229,22 +307,28 @@ impl<P: Publisher + 'static> Pipeline<P> {
 
     /// Moves the position. Safe here and only here: every event before it is acknowledged.
     fn advance(&mut self, batch: &FrozenBatch, progress: Option<&Progress>) {
-        if let Some(position) = tail_of(batch) {
-            self.tail = Some(position.clone());
-        }
         let settled = batch.settled().last();
         let position = progress.map(|p| &p.position).or(settled.map(|s| &s.resume));
         let Some(position) = position else { return };
+        let newest = batch.settled().iter().rev().find(|s| s.complete && !s.snapshot);
         let milestone = Milestone {
             position: position.clone(),
-            sequence: settled.filter(|s| s.complete).map(|s| s.sequence.clone()),
+            sequence: newest.map(|s| s.sequence.clone()),
             stream_sequence: self.stream_sequence,
+            snapshot: progress.is_none() && settled.is_some_and(|settled| settled.snapshot),
         };
         if self.tail.as_ref() == Some(position) {
             self.beyond = None;
-            self.milestones.send_replace(Some(milestone));
+            self.reach(milestone);
         } else {
             self.beyond = Some(milestone);
+        }
+    }
+
+    /// A position can be found again in NATS. It is recorded once remembered rows are on disk.
+    fn reach(&mut self, milestone: Milestone) {
+        if let Some(milestone) = self.converter.remembered().reach(milestone) {
+            self.milestones.send_replace(Some(milestone));
         }
     }
 
@@ -293,6 +377,10 @@ impl<P: Publisher + 'static> Pipeline<P> {
             let labels = [self.config.source.as_str(), letter.reason.as_str()];
             metrics.dead_letters.with_label_values(&labels).inc();
         }
+        let unknown = batch.dead_letters.iter().filter(|l| l.reason == Reason::UnknownCode).count();
+        let unknown =
+            u64::try_from(unknown).unwrap_or(u64::MAX).saturating_add(batch.ignored_codes);
+        self.count_drift("unknown_code", unknown);
         let too_large = u64::try_from(published.too_large).unwrap_or(u64::MAX);
         let labels = [self.config.source.as_str(), Reason::TooLarge.as_str()];
         metrics.dead_letters.with_label_values(&labels).inc_by(too_large);
@@ -315,6 +403,13 @@ impl<P: Publisher + 'static> Pipeline<P> {
             let labels = [self.config.source.as_str(), event_type];
             self.metrics.events_published.with_label_values(&labels).inc_by(count);
         }
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

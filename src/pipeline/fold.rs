@@ -24,16 +24,16 @@ pub(super) struct Scratch {
     hasher: DefaultHashBuilder,
 }
 
-/// Folds the changes of one transaction, or of one window of it, and hands over the net changes
-/// in the order in which their rows were first touched, each with the plan of its table.
+/// Folds the changes of one transaction, or of one window of it, to the net changes in the order
+/// in which their rows were first touched, each with the plan of its table. Updates that changed
+/// nothing are among them: what was before may still be remembered.
 ///
 /// Changes of tables without a plan are passed over.
 pub(super) fn fold<'b, 'p>(
     changes: impl Iterator<Item = RowChange<'b>>,
     plans: &'p BatchPlans,
     scratch: &mut Scratch,
-    mut emit: impl FnMut(&'p TablePlan, NetChange<'b>),
-) {
+) -> Vec<(&'p TablePlan, NetChange<'b>)> {
     scratch.places.clear();
     let mut folding = Folding { rows: Vec::new(), scratch };
     for change in changes {
@@ -41,11 +41,7 @@ pub(super) fn fold<'b, 'p>(
             folding.add(plan, change);
         }
     }
-    for row in folding.rows {
-        if let Some((plan, net)) = row.net() {
-            emit(plan, net);
-        }
-    }
+    folding.rows.into_iter().filter_map(Row::net).collect()
 }
 
 /// One row under way.
@@ -187,7 +183,7 @@ impl<'b, 'p> Row<'b, 'p> {
             ordinal: self.first.ordinal(),
             index: if self.rekeyed { REKEYED } else { 0 },
         };
-        (!unchanged(self.plan, &net)).then_some((self.plan, net))
+        Some((self.plan, net))
     }
 }
 
@@ -205,7 +201,7 @@ fn fill<'b>(
 
 /// Whether an update left every compared column as it was. Unknown counts as changed: an event
 /// too many is recognised by its idempotency key, an event too few by nobody.
-fn unchanged(plan: &TablePlan, net: &NetChange<'_>) -> bool {
+pub(super) fn unchanged(plan: &TablePlan, net: &NetChange<'_>) -> bool {
     let (Operation::Update, Some(before), Some(after)) = (net.operation, &net.before, &net.after)
     else {
         return false;
@@ -295,6 +291,7 @@ events:
             resume: Position::new("0"),
             complete: true,
             snapshot: false,
+            seed: false,
         });
         for (ordinal, entry) in (1_u64..).zip(entries) {
             match *entry {
@@ -331,14 +328,17 @@ events:
     fn net(entries: &[Entry]) -> Vec<String> {
         let mapping = Mapping::from_texts(&[("test.yaml", MAPPING)]).unwrap();
         let batch = batch(entries);
-        let plans = Plans::new("test", Arc::new(mapping)).of(&batch).unwrap();
+        let plans = Plans::new("test", Arc::new(mapping), Vec::new()).of(&batch).unwrap();
         let mut lines = Vec::new();
-        fold(batch.changes(), &plans, &mut Scratch::default(), |_, net| {
+        for (plan, net) in fold(batch.changes(), &plans, &mut Scratch::default()) {
+            if unchanged(plan, &net) {
+                continue;
+            }
             let NetChange { ordinal, operation, before, after, index, .. } = net;
             let rekeyed = if index > 0 { "'" } else { "" };
             let (before, after) = (image(before.as_ref()), image(after.as_ref()));
             lines.push(format!("{ordinal}{rekeyed} {operation:?} {before} > {after}"));
-        });
+        }
         lines
     }
 

@@ -14,13 +14,19 @@
 
 mod convert;
 mod deliver;
+mod drift;
 mod fold;
 mod outbox;
 mod plans;
+mod remembered;
 mod settle;
 
-pub use convert::{Converter, Seen, convert_whole};
+pub use convert::{ConvertError, Converter, Seen, convert_whole};
 pub use deliver::{Pipeline, PipelineConfig, PipelineError, TruncatePolicy};
 pub use outbox::{Outbox, UNIT_MESSAGES, Unit};
 pub use plans::{Misfit, Plans};
+pub use remembered::Remembered;
 pub use settle::{Milestone, Settler, SettlerConfig};
+
+#[cfg(test)]
+mod tests;

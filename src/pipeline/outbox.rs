@@ -14,6 +14,11 @@ use crate::canonical::EventBatch;
 pub const UNIT_MESSAGES: usize = 1000;
 /// Bytes per publish unit, unless one row change alone gives more.
 const UNIT_BYTES: usize = 4 << 20;
+/// So many dead letters may wait. They are stored one by one and each holds its row, so a mapping
+/// that fits no row of a large table would otherwise take in the whole table.
+const WAITING_LETTERS: usize = 1000;
+/// So many transactions may wait. Those without an event do not make a unit larger.
+const WAITING_TRANSACTIONS: usize = 20_000;
 
 /// A publish unit: events, and what is known once they are stored.
 #[derive(Debug, Default)]
@@ -40,6 +45,8 @@ pub struct Outbox {
     open: Unit,
     /// How many events the open unit held when the transaction under way began.
     transaction_start: usize,
+    /// Ordinal of the row change under way, and how many events the open unit held before it.
+    change: Option<(u64, usize)>,
     /// Where to resume if the transaction under way is never finished.
     resume: Option<Position>,
 }
@@ -50,9 +57,13 @@ impl Outbox {
         Self { resume, ..Self::default() }
     }
 
-    /// Whether another batch of rows may be mapped: at most one sealed unit waits.
+    /// Whether another batch of rows may be mapped: at most one sealed unit waits, and the open
+    /// one is not heavy with what does not seal it.
     pub fn wants_more(&self) -> bool {
+        let open = &self.open.events;
         self.sealed.is_empty()
+            && open.dead_letters.len() < WAITING_LETTERS
+            && open.settled().len() < WAITING_TRANSACTIONS
     }
 
     /// Takes the next unit: a sealed one, else the open one with what it has.
@@ -63,26 +74,30 @@ impl Outbox {
         if self.open.is_empty() {
             return None;
         }
-        self.transaction_start = 0;
+        (self.transaction_start, self.change) = (0, None);
         Some(std::mem::take(&mut self.open))
     }
 
     /// Says that the events that follow belong to a new transaction.
     pub fn begin(&mut self) {
-        self.transaction_start = self.open.events.len();
+        (self.transaction_start, self.change) = (self.open.events.len(), None);
     }
 
-    /// Lets `write` append the events of one row change, and cuts a unit before them, or before
-    /// their transaction, if it has become too large.
-    pub fn append(
+    /// Lets `write` append events of one row change, and cuts a unit before that change, or before
+    /// its transaction, if it has become too large. What follows with the same ordinal is of the
+    /// same change: a new key is a row that goes and a row that comes.
+    pub fn append<R>(
         &mut self,
         transaction: &Transaction,
         ordinal: u64,
-        write: impl FnOnce(&mut EventBatch),
-    ) {
-        let change_start = self.open.events.len();
-        write(&mut self.open.events);
+        write: impl FnOnce(&mut EventBatch) -> R,
+    ) -> R {
+        let here = (ordinal, self.open.events.len());
+        let (_, change_start) = self.change.filter(|(of, _)| *of == ordinal).unwrap_or(here);
+        self.change = Some((ordinal, change_start));
+        let written = write(&mut self.open.events);
         self.cut_if_full(transaction, ordinal, change_start);
+        written
     }
 
     /// Says that everything of the transaction up to `ordinal` has been appended.
@@ -108,6 +123,7 @@ impl Outbox {
         let whole = self.transaction_start > 0;
         let at = if whole { self.transaction_start } else { change_start };
         self.cut(transaction, ordinal, at, whole);
+        self.change = Some((ordinal, change_start - at));
         // The transaction's own part may be too large as well.
         self.cut_if_full(transaction, ordinal, change_start - at);
     }
@@ -133,6 +149,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::deadletter::{DeadLetter, Reason};
 
     fn transaction(number: usize, complete: bool) -> Transaction {
         Transaction {
@@ -142,6 +159,7 @@ mod tests {
             resume: Position::new(format!("after {number}")),
             complete,
             snapshot: false,
+            seed: false,
         }
     }
 
@@ -198,6 +216,56 @@ mod tests {
         assert_eq!(last(units.get(1).unwrap()), ("after 1".to_owned(), 1000, false));
         assert_eq!(last(units.get(2).unwrap()), ("after 1".to_owned(), 2000, false));
         assert_eq!(last(units.get(3).unwrap()), ("after 2".to_owned(), 2500, true));
+    }
+
+    #[test]
+    fn a_row_that_goes_and_comes_under_a_new_key_is_never_cut_in_two() {
+        let mut outbox = Outbox::new(None);
+        let transaction = transaction(1, true);
+        outbox.begin();
+        let event = |batch: &mut EventBatch| {
+            batch.event(1000);
+        };
+        for ordinal in 1..1000 {
+            outbox.append(&transaction, ordinal, event);
+        }
+        // Gone and come: two net changes of one ordinal, of which a replay knows only both.
+        outbox.append(&transaction, 1000, event);
+        outbox.append(&transaction, 1000, event);
+        outbox.end(&transaction, 1000);
+        let units = units(outbox);
+        assert_eq!(units.iter().map(|unit| unit.events.len()).collect::<Vec<_>>(), [999, 2]);
+        assert_eq!(units[0].events.settled().last().unwrap().ordinal, 999);
+    }
+
+    #[test]
+    fn what_does_not_seal_a_unit_is_bounded_all_the_same() {
+        let mut letters = Outbox::new(None);
+        let mut filtered = Outbox::new(None);
+        let mut batches = 0;
+        while letters.wants_more() {
+            let transaction = transaction(1, true);
+            letters.append(&transaction, 1, |batch| batch.dead_letters.push(letter()));
+            batches += 1;
+        }
+        assert_eq!(batches, WAITING_LETTERS);
+        assert!(letters.take().is_some() && letters.wants_more());
+        (0..WAITING_TRANSACTIONS).for_each(|number| add(&mut filtered, number, &[0]));
+        assert!(!filtered.wants_more());
+    }
+
+    fn letter() -> DeadLetter {
+        DeadLetter {
+            id: String::new(),
+            table: String::new(),
+            rule: None,
+            reason: Reason::Decode,
+            detail: String::new(),
+            sequence: Sequence::new("0A"),
+            ordinal: 1,
+            position: Position::new("p"),
+            row: serde_json::Value::Null,
+        }
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use erpbridge_connector::{ChangeBatch, Finding, TableSchema};
 
-use crate::mapping::{Mapping, TablePlan};
+use crate::mapping::{Mapping, Policy, TablePlan};
 
 /// A mapping does not fit a table as it is now.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,10 @@ impl Misfit {
 pub struct Plans {
     source: String,
     mapping: Arc<Mapping>,
+    /// The tables there are, as they are now: lookups lead to them.
+    schemas: Vec<Arc<TableSchema>>,
     known: Vec<(Arc<TableSchema>, Option<Arc<TablePlan>>)>,
+    drifts: Vec<&'static str>,
 }
 
 /// The plans of one batch: place `i` belongs to table `i` of the batch.
@@ -43,9 +46,18 @@ impl BatchPlans {
 }
 
 impl Plans {
-    /// No table seen yet.
-    pub fn new(source: impl Into<String>, mapping: Arc<Mapping>) -> Self {
-        Self { source: source.into(), mapping, known: Vec::new() }
+    /// No table seen yet; `schemas` are the tables the source has.
+    pub fn new(
+        source: impl Into<String>,
+        mapping: Arc<Mapping>,
+        schemas: Vec<Arc<TableSchema>>,
+    ) -> Self {
+        Self { source: source.into(), mapping, schemas, known: Vec::new(), drifts: Vec::new() }
+    }
+
+    /// The mappings.
+    pub fn mapping(&self) -> &Mapping {
+        &self.mapping
     }
 
     /// The plans for the tables of a batch.
@@ -62,14 +74,47 @@ impl Plans {
         if let Some((_, plan)) = self.known.iter().find(|(known, _)| Arc::ptr_eq(known, table)) {
             return Ok(plan.clone());
         }
-        let plan = self
-            .mapping
-            .bind(&self.source, table)
-            .map_err(|findings| Misfit { table: table.name.to_string(), findings })?;
+        self.learn(table);
+        let plan = match self.mapping.bind(&self.source, table, &self.schemas) {
+            Ok(plan) => plan,
+            Err(findings) => self.unfit(table, findings)?,
+        };
         let plan = plan.map(Arc::new);
-        // A new shape of a table replaces the old one: the log never goes back to it.
-        self.known.retain(|(known, _)| known.name != table.name);
         self.known.push((Arc::clone(table), plan.clone()));
         Ok(plan)
+    }
+
+    /// What the mapping says to do with a table it does not fit.
+    fn unfit(
+        &mut self,
+        table: &Arc<TableSchema>,
+        findings: Vec<Finding>,
+    ) -> Result<Option<TablePlan>, Misfit> {
+        let (policy, kind) = self.mapping.misfit_policy(&table.name);
+        self.drifts.push(kind);
+        let misfit = Misfit { table: table.name.to_string(), findings };
+        if policy == Policy::Stop {
+            return Err(misfit);
+        }
+        let (source, hint) = (self.source.as_str(), misfit.hint());
+        tracing::error!(source, table = misfit.table, hint, "the mapping does not fit this table");
+        let letters = policy == Policy::DeadLetter;
+        Ok(letters.then(|| TablePlan::unfit(source, table, &misfit.to_string())))
+    }
+
+    /// The kinds of drift met since the last call.
+    pub fn take_drifts(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.drifts)
+    }
+
+    /// A new shape of a table replaces the old one: the log never goes back to it. Plans of other
+    /// tables may lead to it, so they are made again.
+    fn learn(&mut self, table: &Arc<TableSchema>) {
+        if self.schemas.iter().any(|known| known == table) {
+            return;
+        }
+        self.schemas.retain(|known| known.name != table.name);
+        self.schemas.push(Arc::clone(table));
+        self.known.clear();
     }
 }

@@ -36,6 +36,8 @@ pub struct Milestone {
     pub sequence: Option<Sequence>,
     /// Last stream sequence at that moment.
     pub stream_sequence: u64,
+    /// Whether it lies in a snapshot.
+    pub snapshot: bool,
 }
 
 impl Milestone {

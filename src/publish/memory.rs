@@ -254,6 +254,7 @@ mod tests {
             resume: Position::new(format!("p{number}")),
             complete: true,
             snapshot: false,
+            seed: false,
         };
         batch.settle(&transaction, 0);
         batch.freeze()

@@ -43,7 +43,7 @@ pub struct Standing {
 }
 
 /// A batch that is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
     /// Stream sequence of its last message; of the message before it, if it held none.
     pub stream_sequence: u64,

@@ -145,6 +145,7 @@ mod tests {
             resume: Position::new(format!("p{resume}")),
             complete,
             snapshot: false,
+            seed: false,
         }
     }
 

@@ -6,6 +6,7 @@ mod directory;
 mod offsets;
 mod record;
 mod resume;
+mod rows;
 mod value;
 
 use erpbridge_connector::{Position, Sequence, Timestamp};
@@ -13,6 +14,9 @@ use erpbridge_connector::{Position, Sequence, Timestamp};
 pub use directory::{LOW_SPACE_BYTES, check};
 pub use offsets::{OffsetStore, StateError};
 pub use resume::{EndMessage, Resume, StreamEnd, choose};
+pub use rows::{
+    Counter, Limits, RowCounters, RowStore, RowStoreError, RowStoreErrorKind, TableShape,
+};
 
 /// Where a source stood when stream sequence `stream_sequence` was the last.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -232,6 +232,13 @@ impl OffsetStore {
         ended.map(drop).map_err(|_| StateError::Timeout { waited: self.patience })
     }
 
+    /// Lets the store fail for good, as a damaged log would.
+    #[cfg(test)]
+    pub(crate) async fn break_down(&self) {
+        let panicked = self.call::<()>("try", |_| panic!("as a damaged log would")).await;
+        assert!(matches!(panicked, Err(StateError::Closed)));
+    }
+
     async fn call<T: Send + 'static>(
         &self,
         action: &'static str,
@@ -445,8 +452,7 @@ mod tests {
     async fn a_call_that_panics_closes_the_store_and_nothing_else() {
         let (_parent, directory) = directory();
         let store = OffsetStore::open(&directory).await.unwrap();
-        let panicked = store.call::<()>("try", |_| panic!("as a damaged log would")).await;
-        assert!(matches!(panicked, Err(StateError::Closed)));
+        store.break_down().await;
         assert!(store.save(&record("erp1", 1)).await.is_err());
     }
 

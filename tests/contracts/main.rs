@@ -7,12 +7,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![expect(clippy::indexing_slicing, reason = "a missing JSON field is a failed test")]
+#![expect(clippy::string_slice, reason = "cut at ASCII characters of JSON")]
+#![expect(clippy::format_push_string, reason = "a page is put together line by line")]
 
+mod asyncapi;
 mod catalogue;
 mod configuration;
 mod dashboards;
 mod files;
+#[path = "../../examples/catalogue/page/mod.rs"]
+mod page;
+mod pages;
 mod promql;
+mod schemas;
 
 use std::path::{Path, PathBuf};
 
@@ -38,6 +45,21 @@ pub(crate) fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
     found.sort();
     assert!(!found.is_empty(), "{directory} holds no .{extension} file");
     found
+}
+
+/// Fails if a file that is made from something else is not what it must be. With `UPDATE=1` in the
+/// environment it is written instead.
+pub(crate) fn current(path: impl AsRef<Path>, text: &str) {
+    let full = root().join(path.as_ref());
+    if std::env::var_os("UPDATE").is_some_and(|update| update == "1") {
+        std::fs::write(&full, text).unwrap();
+    }
+    let written = std::fs::read_to_string(&full).unwrap_or_default();
+    let path = path.as_ref().display();
+    assert!(
+        written == text,
+        "{path} is not what it is made from; run cargo run --example catalogue"
+    );
 }
 
 /// Fails with all findings at once.

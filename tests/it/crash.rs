@@ -10,7 +10,9 @@ use std::time::Duration;
 use erpbridge_demo::check;
 use erpbridge_demo::erp::{Erp, PUBLICATION};
 use erpbridge_demo::simulate::{Pace, Simulation};
-use erpbridge_test_support::{Bridge, Directory, Nats, NatsVersion, Port, Seed, read_stream};
+use erpbridge_test_support::{
+    Bridge, Directory, Nats, NatsVersion, Port, Seed, read_stream, wait_until,
+};
 use rand::Rng;
 
 use crate::shop::{DEADLINE, validate};
@@ -34,7 +36,7 @@ impl Company {
         let mapping = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/legacy-demo");
         let config = format!(
             "sources:\n  - name: legacy\n    postgres: {{ url: \"{}\", publication: {PUBLICATION} \
-             }}\n    mappings: [\"{}\"]\nnats: {{ servers: [\"{}\"] }}\nstate: \"{}\"\nhttp: \
+             }}\n    mappings: [\"{}\"]\n    keep_interval: 200ms\nnats: {{ servers: [\"{}\"] }}\nstate: \"{}\"\nhttp: \
              \"{}\"\n",
             erp.url(),
             mapping.display(),
@@ -44,6 +46,7 @@ impl Company {
         );
         let mut bridge = Bridge::start(env!("CARGO_BIN_EXE_erpbridge"), &config).unwrap();
         bridge.wait_ready(&http.address(), DEADLINE).await.unwrap();
+        wait_snapshot_stored(&nats).await;
         Self { bridge, nats, erp, http, _state: state }
     }
 
@@ -61,6 +64,19 @@ impl Company {
         stored.iter().filter(|m| m.subject.starts_with("erp.")).for_each(validate);
         println!("{outcome}\n{}", outcome.last_line());
     }
+}
+
+/// Waits until the first reading of the tables can no longer be repeated. What is committed before
+/// that may be told as a row of the second reading, and not as what happened to it.
+async fn wait_snapshot_stored(nats: &Nats) {
+    let context = async_nats::jetstream::new(nats.client().await.unwrap());
+    let bucket = context.get_stream("KV_erpbridge-offsets").await.unwrap();
+    wait_until("the snapshot is stored", DEADLINE, async || {
+        let kept = bucket.get_last_raw_message_by_subject("$KV.erpbridge-offsets.legacy").await;
+        kept.is_ok_and(|kept| !String::from_utf8_lossy(&kept.payload).contains("snapshot:"))
+    })
+    .await
+    .unwrap();
 }
 
 fn pace(seed: &Seed) -> Pace {

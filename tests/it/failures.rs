@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use erpbridge_test_support::{
-    Bridge, NatsVersion, Postgres, Proxy, StoredMessage, sample, wait_until,
+    Bridge, Nats, NatsVersion, Port, Postgres, Proxy, StoredMessage, read_stream, sample,
+    wait_until,
 };
 
 use crate::shop::{DEADLINE, MAPPING, Shop};
@@ -44,7 +45,7 @@ async fn items_flow_from_the_snapshot_and_from_the_log() {
 async fn a_wrong_password_is_told_once_and_not_tried_again() {
     let shop = Shop::open().await;
     let url = shop.postgres.url_for("postgres", "kept-from-logs", "postgres");
-    let mut bridge = Shop::launch(&shop.config_at(&url, &shop.nats.url()));
+    let mut bridge = shop.launch(&shop.config_at(&url, &shop.nats.url()));
     let log = gave_up(&mut bridge).await;
     says(&log, &["password", "shop"]);
     assert!(!log.contains("kept-from-logs"), "the password is in the log:\n{log}");
@@ -54,7 +55,7 @@ async fn a_wrong_password_is_told_once_and_not_tried_again() {
 async fn a_missing_publication_is_named_with_the_statement_that_makes_it() {
     let shop = Shop::open().await;
     shop.sql("DROP PUBLICATION erpbridge").await;
-    let mut bridge = Shop::launch(&shop.config());
+    let mut bridge = shop.launch(&shop.config());
     let log = gave_up(&mut bridge).await;
     says(&log, &["publication", "erpbridge", "CREATE PUBLICATION"]);
     // Nothing was begun, so the publication is all that is missing.
@@ -68,7 +69,7 @@ async fn a_missing_publication_is_named_with_the_statement_that_makes_it() {
 async fn a_table_whose_updates_would_fail_is_refused_before_the_slot_is_made() {
     let shop = Shop::open().await;
     shop.sql("CREATE TABLE keyless (a int); ALTER PUBLICATION erpbridge ADD TABLE keyless").await;
-    let mut bridge = Shop::launch(&shop.config());
+    let mut bridge = shop.launch(&shop.config());
     let log = gave_up(&mut bridge).await;
     says(&log, &["keyless", "REPLICA IDENTITY"]);
     let client = shop.postgres.client().await.unwrap();
@@ -77,11 +78,39 @@ async fn a_table_whose_updates_would_fail_is_refused_before_the_slot_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_that_reads_a_generated_column_is_refused_before_the_slot_is_made() {
+    let shop = Shop::open().await;
+    shop.sql("ALTER TABLE item ADD label text GENERATED ALWAYS AS (code || name) STORED").await;
+    let reads = MAPPING.replace("description: name", "description: label");
+    shop.directory.write("mapping.yaml", &reads).unwrap();
+    let mut bridge = shop.launch(&shop.config());
+    let log = gave_up(&mut bridge).await;
+    says(&log, &["mapping.yaml:10:28", "generated column `label`"]);
+    let client = shop.postgres.client().await.unwrap();
+    let slots = client.query("SELECT 1 FROM pg_replication_slots", &[]).await.unwrap();
+    assert!(slots.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_left_the_publication_is_told_at_the_next_start() {
+    let shop = Shop::open().await;
+    let mut bridge = shop.start().await;
+    shop.sql("INSERT INTO item VALUES ('A', 'first', NULL)").await;
+    shop.wait_equal().await;
+    assert!(bridge.terminate(DEADLINE).await.unwrap().success(), "{}", bridge.log());
+    shop.sql("ALTER PUBLICATION erpbridge DROP TABLE item").await;
+    bridge.start_again().unwrap();
+    let told = bridge.wait_log("mapped tables are not in it: public.item", DEADLINE).await.unwrap();
+    says(&told, &["ALTER PUBLICATION \\\"erpbridge\\\" ADD TABLE"]);
+    bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_mapping_is_told_with_its_line() {
     let shop = Shop::open().await;
     let broken = MAPPING.replace("fields: { description: name }", "feilds: { description: name }");
     shop.directory.write("mapping.yaml", &broken).unwrap();
-    let mut bridge = Shop::launch(&shop.config());
+    let mut bridge = shop.launch(&shop.config());
     let log = gave_up(&mut bridge).await;
     says(&log, &["mapping.yaml:10:", "feilds", "did you mean `fields`?"]);
 }
@@ -90,7 +119,7 @@ async fn a_malformed_mapping_is_told_with_its_line() {
 async fn an_unknown_configuration_key_is_told_with_its_line() {
     let shop = Shop::open().await;
     let config = shop.config().replace("keep_interval", "keep_intervall");
-    let mut bridge = Shop::launch(&config);
+    let mut bridge = shop.launch(&config);
     let log = gave_up(&mut bridge).await;
     says(&log, &["erpbridge.yaml:5:", "keep_intervall", "did you mean `keep_interval`?"]);
 }
@@ -161,7 +190,7 @@ async fn a_shortened_stream_is_filled_up_again_from_the_log() {
     let mut shop = Shop::open().await;
     // The confirmation trails, so that the database still has what the stream loses.
     let config = shop.config().replace("nats: {", "nats: { confirm_delay: 10m,");
-    let mut bridge = Shop::launch(&config);
+    let mut bridge = shop.launch(&config);
     bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
     shop.sql("INSERT INTO item SELECT n::text, 'item', n FROM generate_series(1, 50) n").await;
     shop.wait_equal().await;
@@ -248,7 +277,7 @@ async fn connections_cut_in_the_middle_lose_and_double_nothing() {
         erpbridge_test_support::PASSWORD,
         postgres.address()
     );
-    let mut bridge = Shop::launch(&shop.config_at(&url, &format!("nats://{}", nats.address())));
+    let mut bridge = shop.launch(&shop.config_at(&url, &format!("nats://{}", nats.address())));
     bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
     for round in 0..6 {
         let insert = format!(
@@ -259,6 +288,49 @@ async fn connections_cut_in_the_middle_lose_and_double_nothing() {
     }
     assert_eq!(shop.wait_equal().await.len(), 18_000);
     assert!(bridge.exited().is_none(), "{}", bridge.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_bridges_on_one_source_the_later_goes_on_and_the_other_stops() {
+    let shop = Shop::open().await;
+    let mut first = shop.start().await;
+    shop.sql("INSERT INTO item VALUES ('A', 'first', NULL)").await;
+    shop.wait_equal().await;
+    let (state, http) = (shop.directory.join("state"), Port::reserve().unwrap());
+    let other = shop.config().replace(&*state.to_string_lossy(), &format!("{}-2", state.display()));
+    let mut second = shop.launch(&other.replace(&shop.http, &http.address()));
+    // It has claimed the stream; the slot it gets when the first has gone.
+    let waits = second.wait_log("trying again after a pause", DEADLINE).await.unwrap();
+    says(&waits, &["is being read by process", "look in pg_stat_activity who process"]);
+    shop.sql("INSERT INTO item VALUES ('B', 'second', NULL)").await;
+    let log = gave_up(&mut first).await;
+    says(&log, &["another erpbridge took over", "run one erpbridge per source"]);
+    second.wait_ready(&http.address(), DEADLINE).await.unwrap();
+    assert_eq!(shop.wait_equal().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_behind_an_event_too_large_survives_a_lost_directory() {
+    let shop = Shop::open().await;
+    let nats = Nats::builder(NatsVersion::Current).max_payload(8192).start().await.unwrap();
+    // Nothing is kept beside the stream but at the start and at the end.
+    let config = shop.config_at(&shop.postgres.url("postgres"), &nats.url());
+    let config = config.replace("keep_interval: 1s", "keep_interval: 1h");
+    let mut bridge = shop.launch(&config);
+    bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
+    shop.sql("INSERT INTO item VALUES ('A', repeat('x', 10000), NULL)").await;
+    let client = nats.client().await.unwrap();
+    let letters =
+        async || read_stream(&client, "ERP_SHOP_DEADLETTER").await.unwrap_or_default().len();
+    wait_until("the event is a dead letter", DEADLINE, async || letters().await == 1)
+        .await
+        .unwrap();
+    // The orderly end confirms everything to the database.
+    assert!(bridge.terminate(DEADLINE).await.unwrap().success(), "{}", bridge.log());
+    std::fs::remove_dir_all(shop.directory.join("state")).unwrap();
+    bridge.start_again().unwrap();
+    bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
+    assert_eq!(letters().await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

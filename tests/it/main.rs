@@ -5,7 +5,11 @@
 #![expect(clippy::print_stdout, reason = "a verdict is printed for who reads the run")]
 
 mod commands;
+mod consumers;
 mod crash;
 mod delivery;
 mod failures;
+mod remembered;
 mod shop;
+mod tryton;
+mod unfinished;

@@ -2,11 +2,13 @@
 //! a mapping, the real bridge, and the comparison of the table with the stream.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use erpbridge::canonical::catalog;
 use erpbridge_test_support::{
-    Bridge, Directory, Nats, NatsVersion, Port, Postgres, PostgresBuilder, StoredMessage,
+    Bridge, Directory, Nats, NatsVersion, Port, Postgres, PostgresBuilder, StoredMessage, log_tail,
     read_stream, wait_for, wait_until,
 };
 
@@ -41,6 +43,8 @@ pub(crate) struct Shop {
     pub(crate) nats: Nats,
     pub(crate) directory: Directory,
     pub(crate) http: String,
+    /// The logs of its bridges, for a failure to show.
+    logs: Mutex<Vec<PathBuf>>,
     _port: Port,
 }
 
@@ -67,6 +71,7 @@ impl Shop {
             nats: Nats::start(nats).await.unwrap(),
             http: port.address(),
             directory,
+            logs: Mutex::default(),
             _port: port,
         }
     }
@@ -91,14 +96,16 @@ impl Shop {
 
     /// Starts the bridge and waits until it follows the log.
     pub(crate) async fn start(&self) -> Bridge {
-        let mut bridge = Self::launch(&self.config());
+        let mut bridge = self.launch(&self.config());
         bridge.wait_ready(&self.http, DEADLINE).await.unwrap();
         bridge
     }
 
     /// Starts the bridge with a configuration of one's choice.
-    pub(crate) fn launch(config: &str) -> Bridge {
-        Bridge::start(env!("CARGO_BIN_EXE_erpbridge"), config).unwrap()
+    pub(crate) fn launch(&self, config: &str) -> Bridge {
+        let bridge = Bridge::start(env!("CARGO_BIN_EXE_erpbridge"), config).unwrap();
+        self.logs.lock().unwrap().push(bridge.log_path());
+        bridge
     }
 
     /// Runs SQL as the shop's programs do.
@@ -126,11 +133,7 @@ impl Shop {
         .await;
         let events = match events {
             Ok(events) => events,
-            Err(failure) => panic!(
-                "{failure}: {} told, {} in the table",
-                told(&self.events().await).len(),
-                table.len()
-            ),
+            Err(failure) => panic!("{failure}: {}", self.difference(&table).await),
         };
         let mut ids: Vec<_> = events.iter().map(|event| event.header("ce-id").unwrap()).collect();
         ids.sort_unstable();
@@ -138,6 +141,25 @@ impl Shop {
         ids.dedup();
         assert_eq!(count, ids.len(), "an event is in the stream twice");
         events
+    }
+
+    /// How the stream differs from the table, and what the bridges said last.
+    async fn difference(&self, table: &BTreeMap<String, String>) -> String {
+        let events = self.events().await;
+        let told = told(&events);
+        let wrong = table.iter().filter(|(code, name)| told.get(*code) != Some(*name)).count();
+        let paths = self.logs.lock().unwrap().clone();
+        let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        let logs: Vec<_> = paths.iter().map(|path| log_tail(&read(path))).collect();
+        format!(
+            "{} events tell {} items, the table holds {}, of which {wrong} differ; the log of the \
+             bridge ends:\n{}\nand that of PostgreSQL:\n{}",
+            events.len(),
+            told.len(),
+            table.len(),
+            logs.join("\n"),
+            log_tail(&self.postgres.log()),
+        )
     }
 
     async fn table(&self) -> BTreeMap<String, String> {

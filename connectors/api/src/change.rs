@@ -84,6 +84,10 @@ pub struct Transaction {
     pub complete: bool,
     /// Whether this is not a commit but rows found by a snapshot.
     pub snapshot: bool,
+    /// Whether this is not a commit but rows to remember: images that make no events and have no
+    /// place in the order. `sequence` then says of when they are: no commit after it is in them.
+    /// `resume` is where the log goes on, and may lie before that.
+    pub seed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -407,6 +411,7 @@ mod tests {
             resume: Position::new("before"),
             complete: false,
             snapshot: false,
+            seed: false,
         }
     }
 

@@ -78,6 +78,7 @@ fn weight(event: &SourceEvent) -> u32 {
         SourceEvent::Changes(batch) => batch.bytes().saturating_add(OVERHEAD),
         SourceEvent::Truncated(_)
         | SourceEvent::SchemaChanged { .. }
+        | SourceEvent::Seeded
         | SourceEvent::Progress(_) => OVERHEAD,
     };
     u32::try_from(bytes).unwrap_or(u32::MAX)

@@ -20,12 +20,27 @@ pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
 pub type SourceFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Which tables the mappings read. A source asks; it never learns what a mapping is.
+///
+/// It asks at every start, and [`Self::wants`] also for each table that appears in the log later,
+/// because a pattern may match a table that did not exist before.
 pub trait TableSelection: Send + Sync {
     /// Whether changes of this table are wanted.
     fn wants(&self, table: &TableName) -> bool;
 
     /// The tables that are named outright (not by pattern) and must therefore exist.
     fn named(&self) -> Vec<TableName>;
+
+    /// Whether the bridge keeps the last image of every row of this table and has none: its rows
+    /// are to be sent as seeds before anything else. Asked once per start, of wanted tables only.
+    fn seeds(&self, _table: &TableName) -> bool {
+        false
+    }
+
+    /// Whether the first start's snapshot shall send the rows of this wanted table as
+    /// [`Read`](crate::Operation::Read).
+    fn snapshots(&self, table: &TableName) -> bool {
+        self.wants(table)
+    }
 }
 
 /// A database whose changes can be followed.
@@ -69,6 +84,9 @@ pub enum SourceEvent {
         /// The shape before, if this run knew one.
         previous: Option<Arc<TableSchema>>,
     },
+    /// All seeds have been sent, and no other change yet: once per run if any table in the log
+    /// seeds, even if it has no rows; never otherwise.
+    Seeded,
     /// Everything before this position has been sent.
     Progress(Progress),
 }
@@ -118,15 +136,27 @@ pub struct SourceStatus {
     pub safe_bytes: Option<u64>,
     /// When the server last said anything.
     pub heard_at: Option<Timestamp>,
-    /// Snapshot progress per table, while and after one runs.
+    /// Progress per table and pass, while and after tables are read.
     pub snapshot: Vec<TableProgress>,
 }
 
-/// How far the snapshot of one table is.
+/// What the rows of a table are read for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// To be remembered by the bridge.
+    Seed,
+    /// To become events.
+    #[default]
+    Snapshot,
+}
+
+/// How far the reading of one table is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableProgress {
     /// The table.
     pub table: TableName,
+    /// What its rows are read for.
+    pub pass: Pass,
     /// Rows read and sent.
     pub rows: u64,
     /// The server's own estimate of the whole.

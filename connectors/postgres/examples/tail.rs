@@ -145,6 +145,10 @@ impl Shown {
                 println!("new shape of {}", table.name);
                 None
             }
+            SourceEvent::Seeded => {
+                println!("seeded");
+                None
+            }
             SourceEvent::Progress(progress) => {
                 println!("-- {} as of {:.3}", progress.position, progress.as_of.as_seconds());
                 Some(progress.position.clone())

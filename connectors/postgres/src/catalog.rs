@@ -80,14 +80,14 @@ pub(crate) struct Described {
     pub(crate) generated: bool,
 }
 
-/// The wanted tables of a publication, described as the log describes them.
+/// The tables of a publication that are asked for, described as the log describes them.
 pub async fn tables(
     session: &Session,
     publication: &str,
-    selection: &dyn TableSelection,
+    asked: impl Fn(&TableName) -> bool,
 ) -> Result<Vec<PublishedTable>, SourceError> {
     let mut published = published(session, publication).await?;
-    published.retain(|table| selection.wants(&table.name));
+    published.retain(|table| asked(&table.name));
     let oids: Vec<u32> = published.iter().map(|table| table.oid).collect();
     let mut described = describe(session, &oids).await?;
     let version = session.version();

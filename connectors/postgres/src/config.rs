@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::url;
 
 /// The longest name the server stores without cutting it.
-const LONGEST_NAME: usize = 63;
+pub(crate) const LONGEST_NAME: usize = 63;
 
 /// One `PostgreSQL` source.
 #[derive(Clone, Debug)]

@@ -10,10 +10,12 @@
 //! there before the log, and [`observer`] asks where the log ends.
 
 pub mod assemble;
+mod begin;
 pub mod catalog;
 mod check;
 pub mod config;
 mod copy;
+pub mod done;
 pub mod feedback;
 pub mod follow;
 pub mod observer;
@@ -28,6 +30,7 @@ mod sql;
 pub mod sqlstate;
 pub mod start;
 pub mod stream;
+mod stretch;
 pub mod tls;
 mod url;
 pub mod values;

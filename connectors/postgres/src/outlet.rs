@@ -9,6 +9,7 @@ use erpbridge_connector::{
 };
 
 use crate::session::ENCODING_HINT;
+use crate::snapshot::Tally;
 use crate::{copy, values};
 
 /// The one way to the queue for all readers. It is held while a batch waits for room, so that
@@ -16,21 +17,28 @@ use crate::{copy, values};
 pub(crate) struct Outlet {
     out: Sender,
     transaction: Transaction,
+    tally: Tally,
     rows_sent: u64,
 }
 
 impl Outlet {
     /// An outlet whose rows all belong to this transaction.
-    pub(crate) fn new(out: Sender, transaction: Transaction) -> Self {
-        Self { out, transaction, rows_sent: 0 }
+    pub(crate) fn new(out: Sender, transaction: Transaction, tally: Tally) -> Self {
+        Self { out, transaction, tally, rows_sent: 0 }
     }
 
-    /// Sends rows of one table and says how many they were.
+    /// Sends rows of one table and says how many they were. With its last ones comes the table's
+    /// place in the list of tables: from here on it need not be read again.
     pub(crate) async fn send(
         &mut self,
         table: &Arc<TableSchema>,
         rows: Vec<Bytes>,
+        last: Option<usize>,
     ) -> Result<u64, SourceError> {
+        if let Some(place) = last {
+            self.tally.complete(place);
+            self.transaction.resume = self.tally.position();
+        }
         if rows.is_empty() {
             return Ok(0);
         }
@@ -114,6 +122,7 @@ mod tests {
             resume: Position::new("0/1"),
             complete: true,
             snapshot: true,
+            seed: false,
         });
         add(&mut batch, &table, b"A\\t1\tt\n", 1).unwrap();
         add(&mut batch, &table, b"\\N\tf\n", 2).unwrap();

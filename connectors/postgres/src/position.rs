@@ -6,16 +6,20 @@
 //! | text | meaning |
 //! |---|---|
 //! | `0/16B3748;sys=7301…;tl=1;db=16384` | everything before this place has been sent: the end of a commit, or a place the server vouched for while idle |
-//! | `snapshot:0/16B3748;sys=…` | a snapshot at this place has begun and is not complete |
+//! | `snapshot:0/16B3748;sys=…` | everything before this place has been sent, but the tables have not been read |
+//! | `snapshot:0/16B3748;done=…;sys=…` | the same, and of the tables only these have been read |
 //! | `snapshot:0/0;sys=…` | the slot is about to be made, and a snapshot after it |
 //!
 //! `sys` is the cluster's system identifier, `tl` its timeline, `db` the object id of the
 //! database. The three are missing in a position that a person wrote; then nothing is compared.
 
 use std::fmt;
+use std::iter::Peekable;
 use std::str::FromStr;
 
 use erpbridge_connector::{Position, Sequence};
+
+use crate::done::Done;
 
 /// A log sequence number: a byte offset into the write-ahead log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +28,9 @@ pub struct Lsn(u64);
 impl Lsn {
     /// Before everything; the server reads it as "nothing".
     pub const ZERO: Self = Self(0);
+
+    /// After everything.
+    pub const END: Self = Self(u64::MAX);
 
     /// From the byte offset.
     pub const fn new(lsn: u64) -> Self {
@@ -87,16 +94,26 @@ pub struct Identity {
 }
 
 /// What a position says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A snapshot at this place is not complete.
-    Snapshot(Lsn),
+    /// Resume after this place, but the snapshot is not complete: only these tables have been
+    /// read, as of this place or an earlier one. At zero there is not even a slot.
+    Snapshot(Lsn, Option<Done>),
     /// Resume after this place.
     Streaming(Lsn),
 }
 
+impl Place {
+    /// The place in the log.
+    pub const fn lsn(&self) -> Lsn {
+        match self {
+            Self::Snapshot(lsn, _) | Self::Streaming(lsn) => *lsn,
+        }
+    }
+}
+
 /// A position as this connector reads it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogPosition {
     /// Where.
     pub place: Place,
@@ -110,29 +127,31 @@ impl LogPosition {
         Self { place: Place::Streaming(lsn), identity: Some(identity) }
     }
 
-    /// A snapshot at `lsn` of this log is not complete.
-    pub const fn snapshot(lsn: Lsn, identity: Identity) -> Self {
-        Self { place: Place::Snapshot(lsn), identity: Some(identity) }
+    /// A snapshot is not complete: of its tables, only these have been read.
+    pub fn snapshot(lsn: Lsn, done: Option<Done>, identity: Identity) -> Self {
+        let done = done.filter(|done| !done.is_empty());
+        Self { place: Place::Snapshot(lsn, done), identity: Some(identity) }
     }
 
     /// As the bridge carries it.
-    pub fn to_position(self) -> Position {
+    pub fn to_position(&self) -> Position {
         Position::new(self.to_string())
     }
 
     /// The place up to which the server may forget the log: none while a snapshot is incomplete.
-    pub const fn confirmable(self) -> Option<Lsn> {
+    pub const fn confirmable(&self) -> Option<Lsn> {
         match self.place {
             Place::Streaming(lsn) => Some(lsn),
-            Place::Snapshot(_) => None,
+            Place::Snapshot(..) => None,
         }
     }
 }
 
 impl fmt::Display for LogPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
-            Place::Snapshot(lsn) => write!(f, "snapshot:{lsn}")?,
+        match &self.place {
+            Place::Snapshot(lsn, None) => write!(f, "snapshot:{lsn}")?,
+            Place::Snapshot(lsn, Some(done)) => write!(f, "snapshot:{lsn};done={done}")?,
             Place::Streaming(lsn) => write!(f, "{lsn}")?,
         }
         if let Some(Identity { system, timeline, database }) = self.identity {
@@ -151,20 +170,29 @@ impl FromStr for LogPosition {
     type Err = NotAPosition;
 
     fn from_str(text: &str) -> Result<Self, NotAPosition> {
-        let (place, identity) = match text.split_once(';') {
-            Some((place, identity)) => (place, Some(parse_identity(identity)?)),
-            None => (text, None),
-        };
+        let mut fields = text.split(';').peekable();
+        let place = fields.next().unwrap_or_default();
         let place = match place.strip_prefix("snapshot:") {
-            Some(lsn) => Place::Snapshot(lsn.parse().map_err(|_| NotAPosition)?),
-            None => Place::Streaming(place.parse().map_err(|_| NotAPosition)?),
+            Some(lsn) => Place::Snapshot(parse(lsn)?, parse_done(&mut fields)?),
+            None => Place::Streaming(parse(place)?),
         };
+        let identity = if fields.peek().is_some() { Some(parse_identity(fields)?) } else { None };
         Ok(Self { place, identity })
     }
 }
 
-fn parse_identity(text: &str) -> Result<Identity, NotAPosition> {
-    let mut fields = text.split(';');
+fn parse<T: FromStr>(text: &str) -> Result<T, NotAPosition> {
+    text.parse().map_err(|_| NotAPosition)
+}
+
+fn parse_done<'t>(
+    fields: &mut Peekable<impl Iterator<Item = &'t str>>,
+) -> Result<Option<Done>, NotAPosition> {
+    let done = fields.next_if(|field| field.starts_with("done="));
+    done.and_then(|field| field.strip_prefix("done=")).map(parse).transpose()
+}
+
+fn parse_identity<'t>(mut fields: impl Iterator<Item = &'t str>) -> Result<Identity, NotAPosition> {
     let identity = Identity {
         system: field(fields.next(), "sys=")?,
         timeline: field(fields.next(), "tl=")?,
@@ -175,10 +203,27 @@ fn parse_identity(text: &str) -> Result<Identity, NotAPosition> {
 
 fn field<T: FromStr>(text: Option<&str>, name: &str) -> Result<T, NotAPosition> {
     let digits = text.and_then(|text| text.strip_prefix(name)).ok_or(NotAPosition)?;
-    if digits.bytes().all(|b| b.is_ascii_digit()) {
-        digits.parse().map_err(|_| NotAPosition)
-    } else {
-        Err(NotAPosition)
+    if digits.bytes().all(|b| b.is_ascii_digit()) { parse(digits) } else { Err(NotAPosition) }
+}
+
+/// Makes positions in one log while it is followed: plain ones, or such of a snapshot that waits
+/// to be finished.
+#[derive(Clone, Debug)]
+pub enum Places {
+    /// Everything that was to be read has been read.
+    Streaming(Identity),
+    /// Of the tables only these have been read.
+    Unfinished(Identity, Option<Done>),
+}
+
+impl Places {
+    /// The position to resume after this place.
+    pub fn at(&self, lsn: Lsn) -> Position {
+        let position = match self {
+            Self::Streaming(identity) => LogPosition::streaming(lsn, *identity),
+            Self::Unfinished(identity, done) => LogPosition::snapshot(lsn, done.clone(), *identity),
+        };
+        position.to_position()
     }
 }
 
@@ -203,13 +248,19 @@ mod tests {
 
         #[test]
         fn a_position_reads_back_from_its_text(
-            lsn: u64, snapshot: bool, known: bool, system: u64, timeline: u32, database: u32,
+            lsn: u64, snapshot: bool, done: Option<u8>, known: bool, system: u64, timeline: u32,
+            database: u32,
         ) {
             let lsn = Lsn::new(lsn);
-            let place = if snapshot { Place::Snapshot(lsn) } else { Place::Streaming(lsn) };
+            let done = done.map(|place| {
+                let mut done = Done::none_of([]);
+                done.insert(place.into());
+                done
+            });
+            let place = if snapshot { Place::Snapshot(lsn, done) } else { Place::Streaming(lsn) };
             let identity = known.then_some(Identity { system, timeline, database });
             let position = LogPosition { place, identity };
-            prop_assert_eq!(position.to_string().parse(), Ok(position));
+            prop_assert_eq!(position.to_string().parse(), Ok(position.clone()));
             prop_assert!(position.to_string().bytes().all(|b| (0x21..0x7F).contains(&b)));
         }
 
@@ -238,9 +289,16 @@ mod tests {
 
     #[test]
     fn a_position_with_half_an_identity_is_refused() {
-        for text in
-            ["0/1;", "0/1;sys=1", "0/1;sys=1;tl=1", "0/1;sys=1;tl=1;db=1;x", "0/1;sys=+1;tl=1;db=1"]
-        {
+        for text in [
+            "0/1;",
+            "0/1;sys=1",
+            "0/1;sys=1;tl=1",
+            "0/1;sys=1;tl=1;db=1;x",
+            "0/1;sys=+1;tl=1;db=1",
+            "0/1;done=af63bd4c8601b7be:05",
+            "snapshot:0/1;done=af63bd4c8601b7be:",
+            "snapshot:0/1;sys=1;tl=1;db=1;done=af63bd4c8601b7be:05",
+        ] {
             assert_eq!(text.parse::<LogPosition>(), Err(NotAPosition), "{text}");
         }
     }

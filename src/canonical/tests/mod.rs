@@ -17,6 +17,7 @@ fn transaction(sequence: &str) -> Transaction {
         resume: Position::new("0/16B3748"),
         complete: true,
         snapshot: false,
+        seed: false,
     }
 }
 
@@ -26,6 +27,10 @@ fn facts(transaction: &Transaction) -> EventFacts<'_> {
         plant: Some("m30"),
         entity_key: "17",
         number: Some("PO-1"),
+        aliases: &[],
+        correlation: None,
+        causation: None,
+        replica: false,
         transaction,
         ordinal: 3,
         index: 0,

@@ -15,6 +15,10 @@ fn an_event_is_written_with_all_its_promises() {
         transition: Some(step),
         entity_key: "17 %ü",
         effective: Some(("2026-11-20", Precision::Day)),
+        aliases: &["PROV 1", "A\"1"],
+        correlation: Some("requisition/é 4"),
+        causation: Some("requisition/5"),
+        replica: true,
         ..facts(&transaction)
     };
     let batch = written("procurement.purchaseorder.released", &facts, released);
@@ -36,6 +40,8 @@ fn an_event_is_written_with_all_its_promises() {
         (header::DATACONTENTTYPE, "application/json"),
         (header::SEQUENCE, "0000000001A2B3C4-0000000003-000"),
         (header::IDEMPOTENCY_KEY, key),
+        (header::CORRELATION_ID, "requisition/%C3%A9%204"),
+        (header::CAUSATION_ID, "requisition/5"),
         (header::MAPPING_VERSION, "demo@0123456789ab"),
         (header::EFFECTIVE_TIME, "2026-11-20"),
         (header::EFFECTIVE_PRECISION, "day"),
@@ -45,10 +51,12 @@ fn an_event_is_written_with_all_its_promises() {
     assert_eq!(
         std::str::from_utf8(&message.payload()).unwrap(),
         concat!(
-            r#"{"entity":{"key":"17 %ü","number":"PO-1"},"company":"c1","plant":"m30","#,
+            r#"{"entity":{"key":"17 %ü","number":"PO-1","aliases":["PROV 1","A\"1"]},"#,
+            r#""company":"c1","plant":"m30","#,
             r#""after":{"supplier":"5","lifecycle_status":"released"},"#,
             r#""transition":{"axis":"lifecycle","from":"approved","to":"released"},"#,
-            r#""changed":["lifecycle_status"],"source":{"table":"public.purchase","#,
+            r#""changed":["lifecycle_status"],"authority":"replica","#,
+            r#""revision":"0000000001A2B3C4-0000000003-000","source":{"table":"public.purchase","#,
             r#""operation":"update","transaction":"4711","#,
             r#""committed_at":"2026-03-20T09:46:40.000007Z","codes":{"state":"processing"}}}"#,
         )
@@ -65,6 +73,58 @@ fn an_unknown_plant_is_an_underscore_in_the_subject_and_null_in_the_data() {
     let data: Value = serde_json::from_slice(&only(&batch).payload()).unwrap();
     assert_eq!((&data["plant"], &data["entity"]["number"]), (&Value::Null, &Value::Null));
     assert_eq!(findings(&batch), [""; 0]);
+}
+
+#[test]
+fn an_event_without_known_ancestors_is_its_own_root_and_speaks_for_itself() {
+    let transaction = transaction("0A");
+    let batch = written("procurement.purchaseorder.released", &facts(&transaction), released);
+    let message = only(&batch);
+    assert_eq!(message.header(header::CORRELATION_ID), Some("purchaseorder/17"));
+    assert_eq!(message.header(header::CORRELATION_ID), message.header(header::SUBJECT));
+    assert_eq!(message.header(header::CAUSATION_ID), None);
+    let data: Value = serde_json::from_slice(&message.payload()).unwrap();
+    assert_eq!((data.get("authority"), data["entity"].get("aliases")), (None, None));
+    assert_eq!(data["revision"].as_str(), message.header(header::SEQUENCE));
+}
+
+#[test]
+fn a_list_holds_its_items_in_the_order_they_are_written_and_may_be_empty() {
+    let transaction = transaction("0A");
+    let line = |list: &mut ListWriter<'_>, key, value| {
+        list.item(key, |line| {
+            line.quantity("quantity", value, "C62", None);
+            Ok::<_, Infallible>(())
+        })
+    };
+    let order = |keys: &'static [&'static str]| {
+        written("procurement.purchaseorder.created", &facts(&transaction), move |order| {
+            released(order);
+            order
+                .list("lines", |list| keys.iter().try_for_each(|key| line(list, key, "1")))
+                .unwrap();
+        })
+    };
+    for keys in [&["1", "2"][..], &[]] {
+        let batch = order(keys);
+        assert_eq!(findings(&batch), [""; 0]);
+        let data: Value = serde_json::from_slice(&only(&batch).payload()).unwrap();
+        let lines = data["after"]["lines"].as_array().unwrap();
+        let written: Vec<_> = lines.iter().map(|line| line["key"].as_str().unwrap()).collect();
+        assert_eq!(written, keys);
+    }
+}
+
+#[test]
+fn a_list_whose_item_fails_fails_the_event() {
+    let transaction = transaction("0A");
+    let mut batch = EventBatch::new();
+    let template = template("procurement.purchaseorder.created");
+    let failed = write_event(&mut batch, &template, &facts(&transaction), |order| {
+        order.list("lines", |list| list.item("1", |_| Err("no quantity")))
+    });
+    assert_eq!(failed, Err("no quantity"));
+    assert_eq!((batch.len(), batch.bytes()), (0, 0));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Whether a codec can read a column.
 
-use erpbridge_connector::{Column, ColumnKind as Kind};
+use erpbridge_connector::ColumnKind as Kind;
 
-use crate::mapping::codec::{DateFormat, Zone};
+use super::column::Cell;
+use crate::mapping::codec::{DateFormat, LocalZone, Zone};
 use crate::mapping::file::Codec;
+use crate::mapping::stage::Written;
 
 /// Why a codec cannot read a column.
 pub(super) struct Misfit {
@@ -14,13 +16,10 @@ pub(super) struct Misfit {
 }
 
 /// The codec as it will run on this column: what was left open is settled by the column's kind.
-pub(super) fn codec(
-    codec: &Codec,
-    column: &Column,
-    format: Option<DateFormat>,
-) -> Result<Codec, Misfit> {
+pub(super) fn codec(codec: &Codec<Written>, column: &Cell) -> Result<Codec<Written>, Misfit> {
+    let format = column.reading.date;
     let misfit = |what: &str, mend: &str| {
-        let Column { name, type_name, .. } = column;
+        let Cell { name, type_name, .. } = column;
         let problem = format!("column `{name}` ({type_name}) {what}");
         Err(Misfit { problem, mend: mend.to_owned() })
     };
@@ -34,12 +33,14 @@ pub(super) fn codec(
             "is a binary float, which has no exact decimals",
             "say how many places count: `float: { scale: 3 }`",
         ),
-        Codec::Float(_) | Codec::Implied(_) if number || float => Ok(codec.clone()),
-        Codec::Decimal | Codec::Float(_) | Codec::Implied(_) => {
+        Codec::Float(_) | Codec::Implied(_) | Codec::Duration(_) if number || float => {
+            Ok(codec.clone())
+        }
+        Codec::Decimal | Codec::Float(_) | Codec::Implied(_) | Codec::Duration(_) => {
             misfit("holds no numbers", "name a column of numbers")
         }
         Codec::Date(_) | Codec::Moment | Codec::Instant(_) => {
-            moment(codec, column.kind, format).or_else(|(what, mend)| misfit(what, mend))
+            moment(codec.clone(), column.kind, format).or_else(|(what, mend)| misfit(what, mend))
         }
         Codec::Bool(None) if column.kind != Kind::Bool => misfit(
             "is no truth value",
@@ -51,10 +52,14 @@ pub(super) fn codec(
 
 type Refusal = (&'static str, &'static str);
 
-fn moment(codec: &Codec, kind: Kind, format: Option<DateFormat>) -> Result<Codec, Refusal> {
+fn moment(
+    codec: Codec<Written>,
+    kind: Kind,
+    format: Option<DateFormat>,
+) -> Result<Codec<Written>, Refusal> {
     match codec {
         Codec::Date(own) => date(own.or(format), kind),
-        Codec::Instant(zone) => instant(*zone, kind),
+        Codec::Instant(zone) => instant(zone, kind),
         _ if format.is_some() => date(format, kind),
         _ => match kind {
             Kind::Date | Kind::Text => date(None, kind),
@@ -65,7 +70,7 @@ fn moment(codec: &Codec, kind: Kind, format: Option<DateFormat>) -> Result<Codec
 
 /// Days are read from day columns, from the day part of local timestamps, and from numbers and
 /// text whose format is said.
-fn date(format: Option<DateFormat>, kind: Kind) -> Result<Codec, Refusal> {
+fn date(format: Option<DateFormat>, kind: Kind) -> Result<Codec<Written>, Refusal> {
     match (kind, format) {
         (Kind::Date | Kind::LocalTimestamp, None | Some(DateFormat::Iso)) => {
             Ok(Codec::Date(Some(DateFormat::Iso)))
@@ -76,7 +81,13 @@ fn date(format: Option<DateFormat>, kind: Kind) -> Result<Codec, Refusal> {
         (Kind::Text, format) => Ok(Codec::Date(Some(format.unwrap_or(DateFormat::Iso)))),
         (
             Kind::Integer | Kind::Decimal,
-            Some(DateFormat::YearMonthDay | DateFormat::CenturyDay | DateFormat::YearDay),
+            Some(
+                DateFormat::YearMonthDay
+                | DateFormat::CenturyDay
+                | DateFormat::YearDay
+                | DateFormat::PackedDayMonthYear
+                | DateFormat::ShortYearMonthDay,
+            ),
         ) => Ok(Codec::Date(format)),
         (Kind::Integer | Kind::Decimal, _) => {
             Err(("is a number", "say how it writes a day: `date: yyyymmdd` or `date: cyyddd`"))
@@ -89,9 +100,9 @@ fn date(format: Option<DateFormat>, kind: Kind) -> Result<Codec, Refusal> {
 }
 
 /// Instants are read from instants, and from local times whose zone is said.
-fn instant(zone: Option<Zone>, kind: Kind) -> Result<Codec, Refusal> {
-    match (kind, zone) {
-        (Kind::Instant, None) => Ok(Codec::Instant(Some(Zone::UTC))),
+fn instant(zone: Option<LocalZone>, kind: Kind) -> Result<Codec<Written>, Refusal> {
+    match (kind, &zone) {
+        (Kind::Instant, None) => Ok(Codec::Instant(Some(Zone::UTC.into()))),
         (Kind::Instant, Some(_)) => {
             Err(("is an instant already, without a zone of its own", "remove the zone"))
         }

@@ -1,48 +1,75 @@
 //! Binding: a mapping meets a table. Names become indexes, codecs are checked against the kinds
-//! of their columns, and what a rule needs of old rows against what the log carries.
+//! of their columns, expressions against their types, and what a rule needs of old rows against
+//! what the log carries and the bridge remembers.
 //!
 //! Everything that can go wrong with a whole table goes wrong here, once, with the place in the
 //! mapping and a sentence; what is left for a row to do wrong is its values.
 
 mod column;
 mod fit;
+mod formula;
 mod needs;
+mod rule;
+mod slots;
+mod value;
+mod world;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use erpbridge_connector::TableSchema;
 
-use self::column::Binder;
-pub(super) use self::column::Cell;
-use super::file::{ColumnName, Compiled, Filter, Rule, Scope, Table, Test, Transition};
-use super::plan::{RulePlan, TablePlan, View};
+use self::column::{Binder, Ground};
+pub(super) use self::column::{Cell, Origin};
+pub(super) use self::formula::{Formula, Seen};
+pub(super) use self::slots::{Slot, SumPlan};
+pub(super) use self::value::Children;
+pub(super) use self::world::World;
+use super::file::{Captures, Compiled, Filter, Scope, Selector, Table, Test};
+use super::plan::{Keeping, TablePlan, View};
+use super::stage::{Bound, Written};
 use crate::canonical::EventTemplate;
+use crate::canonical::subject::token;
 use crate::document::Findings;
 
-/// Binds every table of the mappings that is this one. `None` if none is.
+/// Binds every table of the mappings that stands for this one. `None` if none does.
 pub(super) fn bind(
     mappings: &[Compiled],
+    world: &World<'_>,
     source: &str,
     schema: &Arc<TableSchema>,
     findings: &mut Findings,
 ) -> Option<TablePlan> {
     let mut views: Vec<(&Table, View)> = Vec::new();
     for mapping in mappings {
-        for table in mapping.tables.values().filter(|table| table.name == schema.name) {
-            let rules = mapping.rules.iter().filter(|rule| rule.on == table.alias);
-            let rules: Vec<&Rule> = rules.collect();
-            if rules.is_empty() {
+        for table in mapping.tables.values() {
+            let Some(captures) = table.selector.captures(&schema.name) else { continue };
+            if !mapping.uses(&table.alias) {
                 continue;
             }
-            let mut binder = Binder { schema, table, mapping: &mapping.read, findings };
-            views.extend(view(mapping, source, &rules, &mut binder).map(|view| (table, view)));
+            let mut binder = Binder {
+                mapping,
+                table,
+                schema,
+                captures: &captures,
+                world,
+                ground: Ground::Log,
+                findings,
+                slots: Vec::new(),
+                used: BTreeSet::new(),
+            };
+            views.extend(view(source, &mut binder).map(|view| (table, view)));
         }
     }
     agree(&views, findings);
     let ignored: Vec<usize> = views.iter().flat_map(|(_, view)| view.ignored.clone()).collect();
     let (_, first) = views.first()?;
-    let key = first.key.iter().map(|cell| cell.index).collect();
-    let compared = (0..schema.columns.len()).map(|column| !ignored.contains(&column)).collect();
+    let key = first.key.iter().filter_map(Cell::own).collect();
+    let all = views.iter().any(|(_, view)| view.leans_on_others());
+    let read: BTreeSet<usize> = views.iter().flat_map(|(_, view)| view.reads()).collect();
+    let compared = (0..schema.columns.len())
+        .map(|column| (all || read.contains(&column)) && !ignored.contains(&column))
+        .collect();
     Some(TablePlan::new(key, compared, views.into_iter().map(|(_, view)| view).collect()))
 }
 
@@ -50,7 +77,7 @@ pub(super) fn bind(
 fn agree(views: &[(&Table, View)], findings: &mut Findings) {
     let Some(((first, one), others)) = views.split_first() else { return };
     for (table, other) in others {
-        let indexes = |view: &View| view.key.iter().map(|cell| cell.index).collect::<Vec<_>>();
+        let indexes = |view: &View| view.key.iter().map(Cell::own).collect::<Vec<_>>();
         if indexes(one) != indexes(other) || one.ignored != other.ignored {
             let problem =
                 format!("`{}` and `{}` are the same table, yet differ", table.alias, first.alias);
@@ -60,40 +87,100 @@ fn agree(views: &[(&Table, View)], findings: &mut Findings) {
     }
 }
 
-fn view(
-    mapping: &Compiled,
-    source: &str,
-    rules: &[&Rule],
-    binder: &mut Binder<'_>,
-) -> Option<View> {
-    let table = binder.table;
+fn view(source: &str, binder: &mut Binder<'_>) -> Option<View> {
+    let (table, mapping) = (binder.table, binder.mapping);
     binder.check_columns();
     let key = binder.key();
-    let filter = filter(&table.filter, binder);
-    let company = scope(table.company.as_ref().unwrap_or(&mapping.company), binder);
-    let plant = table.plant.as_ref().or(mapping.plant.as_ref());
-    let plant = optional(plant, |plant| scope(plant, binder));
     let ignored = binder.cells(&table.ignore);
-    let rules: Vec<RulePlan> =
-        rules.iter().filter_map(|bound| rule(mapping, source, bound, binder)).collect();
-    let first = rules.first()?.event;
+    let keeping = keeping(binder);
+    let filter = filter(&table.filter, binder);
+    let filter_slots = binder.take_used();
+    let makes = mapping.all_rules().any(|rule| rule.on == table.alias)
+        || mapping.links.iter().any(|link| link.on == table.alias);
+    // A table that only others look up belongs to nobody.
+    let unknown = Scope::Constant(crate::canonical::subject::UNKNOWN.into());
+    let own = table.company.as_ref().unwrap_or(&mapping.company);
+    let company = if makes { scope(own, binder) } else { Some(unknown) };
+    let plant = table.plant.as_ref().or(mapping.plant.as_ref()).filter(|_| makes);
+    let plant = optional(plant, |plant| scope(plant, binder));
+    let scope_slots = binder.take_used();
+    let rules = rule::rules(source, &scope_slots, binder);
+    let exceptions = rule::exceptions(source, &scope_slots, binder);
+    let links = rule::links(source, &scope_slots, binder);
+    let moved = table.deleted.as_ref().and_then(|deleted| deleted.moved.as_ref());
+    let moved = optional(moved, |moved| rule::moved(moved, binder));
     let name = format!("table:{}", table.alias);
     let view = View {
+        alias: format!("{}/{}", mapping.name, table.alias).into(),
         table: binder.schema.name.to_string().into(),
-        template: EventTemplate::new(first, source, &name, &mapping.version),
+        prefix: world::prefix(binder.captures),
+        template: EventTemplate::new(
+            rule::any_event(rules.as_deref()),
+            source,
+            &name,
+            &mapping.version,
+        ),
         key: key?,
         filter: filter?,
+        filter_slots,
         company: company?,
         plant: plant.ok()?,
-        ignored: ignored?.iter().map(|cell| cell.index).collect(),
-        rules: rules.into(),
+        ignored: ignored?.iter().filter_map(Cell::own).collect(),
+        keeping: keeping.ok()?,
+        moved: moved.ok()?,
+        arrives: mapping.moves_to(&table.alias),
+        slots: std::mem::take(&mut binder.slots).into(),
+        rules: rules?,
+        exceptions: exceptions?,
+        links: links?,
+        drift: mapping.drift,
     };
     needs::check(&view, binder);
     Some(view)
 }
 
-fn filter(filter: &Filter<ColumnName>, binder: &mut Binder<'_>) -> Option<Filter<Cell>> {
-    let tests: Vec<Option<Test<Cell>>> = filter
+/// What is remembered of the table.
+fn keeping(binder: &mut Binder<'_>) -> Result<Option<Keeping>, Unbound> {
+    let (table, mapping) = (binder.table, binder.mapping);
+    let Some(kept) = mapping.kept.get(&table.alias) else { return Ok(None) };
+    let columns: Vec<Option<usize>> = kept
+        .columns
+        .iter()
+        .map(|name| column::find(binder.schema, name, &table.place, binder.findings))
+        .map(|found| found.map(|(index, _)| index))
+        .collect();
+    let columns: Box<[usize]> = columns.into_iter().collect::<Option<_>>().ok_or(Unbound)?;
+    let mut places = vec![None; binder.schema.columns.len()];
+    for (place, column) in columns.iter().enumerate() {
+        if let Some(slot) = places.get_mut(*column) {
+            *slot = u16::try_from(place).ok();
+        }
+    }
+    let parents: Vec<_> = kept
+        .indexes
+        .iter()
+        .map(|name| {
+            let lookup = table.lookup(name)?;
+            let condition = optional(lookup.condition.as_ref(), |f| binder.formula(f)).ok()?;
+            Some((binder.picks(&lookup.by)?, condition))
+        })
+        .collect();
+    binder.take_used();
+    let prefix = match table.selector {
+        Selector::Name(_) => Box::default(),
+        Selector::Pattern(_) => world::prefix(binder.captures),
+    };
+    Ok(Some(Keeping {
+        table: binder.world.number(&mapping.name, &table.alias).ok_or(Unbound)?,
+        prefix,
+        columns,
+        places: places.into(),
+        parents: parents.into_iter().collect::<Option<_>>().ok_or(Unbound)?,
+    }))
+}
+
+fn filter(filter: &Filter<Written>, binder: &mut Binder<'_>) -> Option<Filter<Bound>> {
+    let tests: Vec<Option<Test<Bound>>> = filter
         .tests
         .iter()
         .map(|test| {
@@ -101,45 +188,45 @@ fn filter(filter: &Filter<ColumnName>, binder: &mut Binder<'_>) -> Option<Filter
             Some(Test { column, negated: test.negated, values: test.values.clone() })
         })
         .collect();
-    Some(Filter { tests: tests.into_iter().collect::<Option<_>>()? })
+    let condition = optional(filter.condition.as_ref(), |formula| binder.formula(formula));
+    Some(Filter { tests: tests.into_iter().collect::<Option<_>>()?, condition: condition.ok()? })
 }
 
-fn scope(scope: &Scope<ColumnName>, binder: &mut Binder<'_>) -> Option<Scope<Cell>> {
-    Some(match scope {
-        Scope::Constant(token) => Scope::Constant(token.clone()),
-        Scope::Column(column, aliases) => Scope::Column(binder.cell(column)?, aliases.clone()),
-    })
+/// A scope. What the table's name tells is known now.
+fn scope(scope: &Scope<Written>, binder: &mut Binder<'_>) -> Option<Scope<Bound>> {
+    let (capture, aliases) = match scope {
+        Scope::Constant(token) => return Some(Scope::Constant(token.clone())),
+        Scope::Column(column, aliases) => {
+            return Some(Scope::Column(binder.cell(column)?, aliases.clone()));
+        }
+        Scope::Table(capture, aliases) => (capture, aliases),
+    };
+    let raw = match capture {
+        Some(name) => captured(binder.captures, name)?,
+        None => &binder.schema.name.schema,
+    };
+    let told = match aliases {
+        None => token(raw),
+        Some(aliases) => match aliases.look_up(raw, None) {
+            super::file::Coded::Value(told) => token(told),
+            super::file::Coded::Null | super::file::Coded::Unknown => {
+                let problem = format!(
+                    "the aliases do not know `{raw}`, the company of `{}`",
+                    binder.schema.name
+                );
+                let mend = format!(
+                    "add `{raw}: <token>` to the aliases, or leave the table out of the pattern"
+                );
+                binder.findings.error(&aliases.place, problem, mend);
+                return None;
+            }
+        },
+    };
+    Some(Scope::Constant(told.into()))
 }
 
-fn rule(
-    mapping: &Compiled,
-    source: &str,
-    rule: &Rule,
-    binder: &mut Binder<'_>,
-) -> Option<RulePlan> {
-    let transition = optional(rule.transition.as_ref(), |step| transition(step, binder));
-    let changed = binder.cells(&rule.changed);
-    let filter = filter(&rule.filter, binder);
-    let key = optional(rule.key.as_ref(), |key| binder.cells(key));
-    let number = optional(rule.number.as_ref(), |part| binder.part(part));
-    let effective = optional(rule.effective.as_ref(), |part| binder.part(part));
-    let codes = binder.cells(&rule.codes);
-    let fields: Vec<_> = rule.fields.iter().map(|field| binder.field(field)).collect();
-    Some(RulePlan {
-        id: rule.id.as_str().into(),
-        event: rule.event,
-        template: EventTemplate::new(rule.event, source, &rule.id, &mapping.version),
-        when: rule.when,
-        transition: transition.ok()?,
-        changed: changed?,
-        filter: filter?,
-        key: key.ok()?,
-        number: number.ok()?,
-        effective: effective.ok()?,
-        codes: codes?,
-        fields: fields.into_iter().collect::<Option<_>>()?,
-        place: rule.place.clone(),
-    })
+fn captured<'c>(captures: &'c Captures, name: &str) -> Option<&'c str> {
+    captures.iter().find(|(known, _)| **known == *name).map(|(_, text)| &**text)
 }
 
 /// Something that was written could not be bound; the finding is already noted.
@@ -151,14 +238,4 @@ fn optional<S, T>(
     bind: impl FnOnce(&S) -> Option<T>,
 ) -> Result<Option<T>, Unbound> {
     written.map(|written| bind(written).ok_or(Unbound)).transpose()
-}
-
-fn transition(step: &Transition<ColumnName>, binder: &mut Binder<'_>) -> Option<Transition<Cell>> {
-    Some(Transition {
-        column: binder.cell(&step.column)?,
-        codes: Arc::clone(&step.codes),
-        axis: step.axis.clone(),
-        from: step.from.clone(),
-        to: step.to.clone(),
-    })
 }

@@ -1,4 +1,4 @@
-//! What rules need of old rows, against what the log carries of them.
+//! What rules need of old rows, against what the log carries and the bridge remembers of them.
 //!
 //! A log that carries only keys cannot tell what changed, nor where a deleted row belonged. A
 //! rule that would guess is refused here; the alternative is an event that is sometimes wrong.
@@ -9,7 +9,8 @@ use erpbridge_connector::ReplicaIdentity;
 
 use super::column::{Binder, Cell};
 use crate::document::Place;
-use crate::mapping::file::{Part, Scope, Shape, Step, Take};
+use crate::mapping::expression::Moment;
+use crate::mapping::file::{Scope, Shape, State, Step};
 use crate::mapping::plan::{RulePlan, View};
 
 /// Checks every rule of a bound table.
@@ -18,82 +19,118 @@ pub(super) fn check(view: &View, binder: &mut Binder<'_>) {
     if identity == ReplicaIdentity::Full {
         return;
     }
-    let known: HashSet<usize> = match identity {
+    let mut known: HashSet<usize> = match identity {
         ReplicaIdentity::Key => binder.schema.primary_key.iter().copied().collect(),
         ReplicaIdentity::Full | ReplicaIdentity::Nothing => HashSet::new(),
     };
-    let place = binder.table.place.clone();
-    let unknown = |cell: &&Cell| !known.contains(&cell.index);
-    let moves = view.rules.iter().any(|rule| rule.when.sees_log());
-    if let Some(cell) = view.filter.tests.iter().map(|test| &test.column).find(unknown)
-        && moves
-    {
-        let what = format!("the filter needs the old value of `{}`", cell.name);
-        refuse(&place, &what, binder);
+    if identity == ReplicaIdentity::Key {
+        known.extend(view.keeping.iter().flat_map(|keeping| keeping.columns.iter().copied()));
+    }
+    let mut needs = Needs { known, binder };
+    let place = needs.binder.table.place.clone();
+    // What is remembered passed the filter, and what did not pass it is not remembered.
+    if view.rules.iter().any(|rule| rule.when.sees_log()) && view.keeping.is_none() {
+        for test in &view.filter.tests {
+            needs.check("the filter", &test.column, &place);
+        }
     }
     for rule in &view.rules {
-        check_rule(rule, view, &known, binder);
+        needs.rule(rule, view);
     }
 }
 
-fn check_rule(rule: &RulePlan, view: &View, known: &HashSet<usize>, binder: &mut Binder<'_>) {
-    let updates = rule.when.has(Step::Updated);
-    if updates && binder.schema.identity == ReplicaIdentity::Nothing {
-        refuse(&rule.place, "the log does not tell updates of this table", binder);
-        return;
-    }
-    if updates && let Some(step) = &rule.transition {
-        let what = format!("the transition needs the old value of `{}`", step.column.name);
-        refuse(&rule.place, &what, binder);
-    }
-    if updates && let Some(cell) = rule.changed.iter().find(|cell| !known.contains(&cell.index)) {
-        let what = format!("`changed` needs the old value of `{}`", cell.name);
-        refuse(&rule.place, &what, binder);
-    }
-    if rule.when.has(Step::Deleted) {
-        let needed = needed_of_deleted(rule, view);
-        if let Some(cell) = needed.into_iter().find(|cell| !known.contains(&cell.index)) {
-            let what = format!("the event of a delete needs the old value of `{}`", cell.name);
-            refuse(&rule.place, &what, binder);
+struct Needs<'a, 'b> {
+    known: HashSet<usize>,
+    binder: &'a mut Binder<'b>,
+}
+
+impl Needs<'_, '_> {
+    fn rule(&mut self, rule: &RulePlan, view: &View) {
+        let updates = rule.when.has(Step::Updated);
+        let place = &rule.place;
+        if updates && self.binder.schema.identity == ReplicaIdentity::Nothing {
+            let problem = format!(
+                "the log does not tell updates of `{}`: it has no replica identity",
+                self.binder.schema.name
+            );
+            let mend = "give it a primary key, or let the log carry whole rows";
+            self.binder.findings.error(place, problem, mend);
+            return;
         }
+        if updates {
+            self.update(rule);
+        }
+        if rule.when.has(Step::Deleted) || rule.when.has(Step::Moved) {
+            needed_of_deleted(rule, view, &mut |cell| {
+                self.check("the event of a delete", cell, place);
+            });
+        }
+    }
+
+    fn update(&mut self, rule: &RulePlan) {
+        let place = &rule.place;
+        match rule.transition.as_ref().map(|step| &step.of) {
+            Some(State::Column(cell, _)) => self.check("the transition", cell, place),
+            Some(State::Formula(formula)) => {
+                formula
+                    .inputs
+                    .iter()
+                    .for_each(|(_, cell)| self.check("the transition", cell, place));
+            }
+            None => {}
+        }
+        for cell in &rule.changed {
+            self.check("`changed`", cell, place);
+        }
+        for (_, cell) in rule.became.iter().flat_map(|formula| &formula.inputs) {
+            self.check("`became`", cell, place);
+        }
+        let old = |(moment, _): &&(Moment, Cell)| *moment == Moment::Old;
+        let condition = rule.filter.condition.iter().flat_map(|formula| &formula.inputs);
+        for (_, cell) in condition.filter(old) {
+            self.check("`if`", cell, place);
+        }
+    }
+
+    fn check(&mut self, what: &str, cell: &Cell, place: &Place) {
+        let Some(own) = cell.own().filter(|own| !self.known.contains(own)) else { return };
+        let Some(column) = self.binder.schema.columns.get(own) else { return };
+        let (name, table) = (&column.name, &self.binder.schema.name);
+        let problem = format!(
+            "{what} needs the old value of `{name}`, but the log of `{table}` carries no whole old rows"
+        );
+        let mend = format!(
+            "let the bridge remember it: `keep: [{name}]` on the table; or let the log carry it \
+             (PostgreSQL: REPLICA IDENTITY FULL)"
+        );
+        self.binder.findings.error(place, problem, mend);
     }
 }
 
 /// What an event of a deleted row cannot do without.
-fn needed_of_deleted<'v>(rule: &'v RulePlan, view: &'v View) -> Vec<&'v Cell> {
-    let mut needed: Vec<&Cell> = rule.key.as_ref().unwrap_or(&view.key).iter().collect();
-    needed.extend(rule.filter.tests.iter().map(|test| &test.column));
-    let scopes = [Some(&view.company), view.plant.as_ref()];
-    needed.extend(scopes.into_iter().flatten().filter_map(|scope| match scope {
-        Scope::Constant(_) => None,
-        Scope::Column(cell, _) => Some(cell),
-    }));
+fn needed_of_deleted(rule: &RulePlan, view: &View, each: &mut dyn FnMut(&Cell)) {
+    match &rule.key {
+        Some(key) => key.iter().for_each(|pick| pick.each_cell(each)),
+        None => view.key.iter().for_each(&mut *each),
+    }
+    rule.filter.tests.iter().for_each(|test| each(&test.column));
+    let plant = rule.plant.as_ref().or(view.plant.as_ref());
+    for scope in std::iter::once(&view.company).chain(plant) {
+        if let Scope::Column(cell, _) = scope {
+            each(cell);
+        }
+    }
     for field in rule.fields.iter().filter(|field| field.required) {
         match &field.shape {
-            Shape::One(part) => columns(part, &mut needed),
+            Shape::One(part) => part.each_cell(each),
             Shape::Quantity(value, other) | Shape::Money(value, other) => {
-                columns(value, &mut needed);
-                columns(other, &mut needed);
+                value.each_cell(each);
+                other.each_cell(each);
             }
+            Shape::List(_) => {}
         }
     }
     for part in rule.number.iter().chain(&rule.effective).filter(|part| part.required) {
-        columns(part, &mut needed);
+        part.each_cell(each);
     }
-    needed
-}
-
-fn columns<'v>(part: &'v Part<Cell>, into: &mut Vec<&'v Cell>) {
-    match &part.take {
-        Take::Column(cell) => into.push(cell),
-        Take::Key(cells) => into.extend(cells),
-        Take::Constant(_) => {}
-    }
-}
-
-fn refuse(place: &Place, what: &str, binder: &mut Binder<'_>) {
-    let name = &binder.schema.name;
-    let problem = format!("{what}, but the log of `{name}` carries no whole old rows");
-    let mend = "let the log carry them (PostgreSQL: REPLICA IDENTITY FULL), or change the rule";
-    binder.findings.error(place, problem, mend);
 }

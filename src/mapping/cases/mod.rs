@@ -79,11 +79,23 @@ pub fn is_cases_file(path: &Path) -> bool {
     name.ends_with(".cases.yaml") || name.ends_with(".cases.yml")
 }
 
+/// What is played to run a case.
+pub struct Play<'c> {
+    /// The mapping under test.
+    pub mapping: &'c Arc<Mapping>,
+    /// The tables of the case.
+    pub schemas: &'c [Arc<TableSchema>],
+    /// Rows that are there before.
+    pub given: ChangeBatch,
+    /// What happens.
+    pub changes: ChangeBatch,
+}
+
 /// Runs the cases of a file against the mapping in its directory. The findings tell why cases
 /// could not run at all.
 pub fn run(
     file: &Path,
-    convert: impl Fn(&ChangeBatch, &Mapping) -> EventBatch,
+    convert: impl Fn(&Play<'_>) -> EventBatch,
 ) -> Result<Vec<CaseResult>, Vec<Finding>> {
     let ready = Ready::load(file)?;
     let result = |case: &Case| {
@@ -101,7 +113,7 @@ pub fn run(
 /// else, comments included, stays as it is.
 pub fn update(
     file: &Path,
-    convert: impl Fn(&ChangeBatch, &Mapping) -> EventBatch,
+    convert: impl Fn(&Play<'_>) -> EventBatch,
 ) -> Result<String, Vec<Finding>> {
     let ready = Ready::load(file)?;
     let played: Vec<(&Case, FrozenBatch)> =
@@ -113,7 +125,7 @@ pub fn update(
 struct Ready {
     text: String,
     cases: CaseFile,
-    mapping: Mapping,
+    mapping: Arc<Mapping>,
 }
 
 impl Ready {
@@ -123,16 +135,18 @@ impl Ready {
         let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let mapping = Mapping::load(&[directory.unwrap_or(Path::new(".")).to_owned()])?;
         check_tables(&mapping, &cases.tables)?;
-        Ok(Self { text, cases, mapping })
+        Ok(Self { text, cases, mapping: Arc::new(mapping) })
     }
 
-    fn play(
-        &self,
-        case: &Case,
-        convert: &impl Fn(&ChangeBatch, &Mapping) -> EventBatch,
-    ) -> FrozenBatch {
-        let changes = rows::batch(&case.transactions);
-        convert(&changes, &self.mapping).freeze()
+    fn play(&self, case: &Case, convert: &impl Fn(&Play<'_>) -> EventBatch) -> FrozenBatch {
+        let given = self.cases.given.iter().chain(&case.given);
+        let play = Play {
+            mapping: &self.mapping,
+            schemas: &self.cases.tables,
+            given: rows::seeds(given, &case.transactions),
+            changes: rows::batch(&case.transactions),
+        };
+        convert(&play).freeze()
     }
 }
 
@@ -140,7 +154,7 @@ impl Ready {
 fn check_tables(mapping: &Mapping, tables: &[Arc<TableSchema>]) -> Result<(), Vec<Finding>> {
     let mut findings = Vec::new();
     for table in tables {
-        if let Err(mut found) = mapping.bind(SOURCE, table) {
+        if let Err(mut found) = mapping.bind(SOURCE, table, tables) {
             findings.append(&mut found);
         }
     }

@@ -13,6 +13,8 @@ use crate::mapping::keys;
 /// A file of cases.
 pub(super) struct CaseFile {
     pub(super) tables: Vec<Arc<TableSchema>>,
+    /// Rows that are there before every case.
+    pub(super) given: Vec<Given>,
     pub(super) cases: Vec<Case>,
 }
 
@@ -20,6 +22,8 @@ pub(super) struct CaseFile {
 pub(super) struct Case {
     pub(super) name: String,
     pub(super) place: Place,
+    /// Rows that are there before this case.
+    pub(super) given: Vec<Given>,
     pub(super) transactions: Vec<Vec<Change>>,
     /// Where `expect` and `dead_letters` stand, if they do.
     pub(super) expect_at: Option<Place>,
@@ -30,6 +34,12 @@ pub(super) struct Case {
 
 /// A cell of a change; none is NULL.
 pub(super) type Cells = Vec<Option<String>>;
+
+/// A row that is there before a case begins.
+pub(super) struct Given {
+    pub(super) table: Arc<TableSchema>,
+    pub(super) row: Cells,
+}
 
 /// One row change, as the database would see it.
 pub(super) struct Change {
@@ -108,9 +118,10 @@ impl CaseFile {
             .iter()
             .filter_map(|entry| Some((entry.key.clone(), table(entry, findings)?)))
             .collect();
+        let given = given(&fields, &tables, findings);
         let cases = fields.required("cases", findings).and_then(|node| node.as_list(findings))?;
         let cases = cases.iter().filter_map(|node| case(node, &tables, findings)).collect();
-        Some(Self { tables: tables.into_values().collect(), cases })
+        Some(Self { tables: tables.into_values().collect(), given, cases })
     }
 }
 
@@ -183,12 +194,51 @@ fn case(node: &Node, tables: &Tables, findings: &mut Findings) -> Option<Case> {
     Some(Case {
         name: name?.to_owned(),
         place: node.place.clone(),
+        given: given(&fields, tables, findings),
         transactions,
         expect_at: fields.entry("expect").map(|entry| entry.place.clone()),
         letters_at: fields.entry("dead_letters").map(|entry| entry.place.clone()),
         events: list(&fields, "expect", event, findings),
         letters: list(&fields, "dead_letters", letter, findings),
     })
+}
+
+/// Reads `- schema.table: { column: value }`.
+fn given(fields: &Fields<'_>, tables: &Tables, findings: &mut Findings) -> Vec<Given> {
+    let nodes = fields.get("given").and_then(|node| node.as_list(findings)).unwrap_or_default();
+    let entries = nodes.iter().filter_map(|node| node.as_map(findings)).flatten();
+    let entries: Vec<&Entry> = entries.collect();
+    let rows = entries.into_iter().filter_map(|entry| {
+        let table = known(tables, &entry.key, &entry.place, findings)?;
+        Some(Given { row: row(&entry.value, table, findings), table: Arc::clone(table) })
+    });
+    rows.collect()
+}
+
+/// The table of that name.
+fn known<'t>(
+    tables: &'t Tables,
+    name: &str,
+    place: &Place,
+    findings: &mut Findings,
+) -> Option<&'t Arc<TableSchema>> {
+    let table = tables.get(name);
+    if table.is_none() {
+        let mend = "describe it under `tables`, as `schema.table`";
+        findings.error(place, format!("there is no table `{name}` here"), mend);
+    }
+    table
+}
+
+/// A row: columns that are not named are NULL.
+fn row(node: &Node, table: &TableSchema, findings: &mut Findings) -> Cells {
+    let mut full: Cells = vec![None; table.columns.len()];
+    for (index, value) in cells(node, table, findings) {
+        if let Some(cell) = full.get_mut(index) {
+            *cell = value;
+        }
+    }
+    full
 }
 
 fn list<T>(
@@ -213,26 +263,16 @@ fn change(node: &Node, tables: &Tables, findings: &mut Findings) -> Option<Chang
         return None;
     };
     let name = table.as_text(findings)?;
-    let Some(schema) = tables.get(name) else {
-        let mend = "describe it under `tables`, as `schema.table`";
-        findings.error(&table.place, format!("there is no table `{name}` here"), mend);
-        return None;
-    };
-    let row = cells(fields.required("row", findings)?, schema, findings);
+    let schema = known(tables, name, &table.place, findings)?;
+    let row = row(fields.required("row", findings)?, schema, findings);
     let set = fields.get("set").map(|node| cells(node, schema, findings)).unwrap_or_default();
     let absent = fields.get("absent").map(|node| indexes(node, schema, findings));
     if (operation == Operation::Update) == set.is_empty() {
         let mend = "give an update `set: { column: new value }`, and nothing else";
         findings.error(fields.place(), "only an update sets columns, and it sets some", mend);
     }
-    let mut full: Cells = vec![None; schema.columns.len()];
-    for (index, value) in row {
-        if let Some(cell) = full.get_mut(index) {
-            *cell = value;
-        }
-    }
     let (table, absent) = (Arc::clone(schema), absent.unwrap_or_default());
-    Some(Change { table, operation, row: full, set, absent })
+    Some(Change { table, operation, row, set, absent })
 }
 
 fn cells(

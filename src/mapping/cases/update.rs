@@ -13,8 +13,8 @@ use super::read::Case;
 use crate::canonical::{FrozenBatch, Message};
 use crate::document::Place;
 
-/// Data an update leaves out: the subject says it, or the row does.
-const LEFT_OUT: [&str; 3] = ["company", "plant", "source"];
+/// Data an update leaves out: the subject says it, or the row, or the order of the events.
+const LEFT_OUT: [&str; 4] = ["company", "plant", "source", "revision"];
 
 /// The file's text with every case expecting what it got.
 pub(super) fn rewrite(text: &str, played: &[(&Case, FrozenBatch)]) -> String {

@@ -1,5 +1,6 @@
 //! Exact decimals: text in, text out, never through a binary number.
 
+use super::date::{digits, whole};
 use super::number::Number;
 
 /// A decimal as it is stored: `1.1000` keeps its scale. Only what is not canonical goes: a plus,
@@ -36,20 +37,49 @@ pub(crate) fn implied<'a>(text: &str, places: usize, scratch: &'a mut String) ->
         None => scratch.len(),
     };
     scratch.truncate(whole);
-    if places > 0 {
-        let sign = usize::from(scratch.starts_with('-'));
-        let digits = scratch.len() - sign;
-        for _ in digits..=places {
-            scratch.insert(sign, '0');
-        }
-        scratch.insert(scratch.len() - places, '.');
-    }
+    set_point(scratch, places);
     drop_sign_of_zero(scratch);
     Some(scratch)
 }
 
-/// Rounds plain digits to `scale` places and drops trailing zeros.
-fn round(text: &mut String, scale: usize) {
+/// How many decimal places a cell says another one has, if it says so: at most 30, more than any
+/// quantity or price.
+pub(crate) fn places(text: &str) -> Option<usize> {
+    const MAX_PLACES: usize = 30;
+    let places = usize::try_from(digits(whole(text)?)?).ok()?;
+    (places <= MAX_PLACES).then_some(places)
+}
+
+/// The number with its sign turned round.
+pub(crate) fn negate<'a>(text: &'a str, scratch: &'a mut String) -> Option<&'a str> {
+    let number = Number::parse(text).filter(|number| number.exponent.is_none())?;
+    if number.negative && number.is_canonical(text) {
+        return text.strip_prefix('-');
+    }
+    Number { negative: !number.negative, ..number }.write(scratch);
+    Some(scratch)
+}
+
+/// The number without its sign.
+pub(crate) fn absolute<'a>(text: &'a str, scratch: &'a mut String) -> Option<&'a str> {
+    let number = decimal(text, scratch)?;
+    Some(number.strip_prefix('-').unwrap_or(number))
+}
+
+/// Puts a point before the last `places` digits of a whole number.
+pub(super) fn set_point(text: &mut String, places: usize) {
+    if places > 0 {
+        let sign = usize::from(text.starts_with('-'));
+        let digits = text.len() - sign;
+        for _ in digits..=places {
+            text.insert(sign, '0');
+        }
+        text.insert(text.len() - places, '.');
+    }
+}
+
+/// Rounds plain digits half up (away from zero) to `scale` places and drops trailing zeros.
+pub(super) fn round(text: &mut String, scale: usize) {
     let Some(point) = text.find('.') else { return };
     let kept = point + 1 + scale;
     if let Some(first_dropped) = text.as_bytes().get(kept).copied() {
@@ -160,6 +190,37 @@ mod tests {
         }
         assert_eq!(implied("1.5", 4, &mut String::new()), None);
         assert_eq!(implied("15", 0, &mut String::new()), Some("15"));
+    }
+
+    #[test]
+    fn signs_are_turned_round_or_taken_away() {
+        let cases = [
+            ("12.50", "-12.50", "12.50"),
+            ("-12.50", "12.50", "12.50"),
+            ("+5", "-5", "5"),
+            ("0.00", "0.00", "0.00"),
+            ("-0", "0", "0"),
+            ("-.5", "0.5", "0.5"),
+            ("-007", "7", "7"),
+        ];
+        for (text, negated, unsigned) in cases {
+            assert_eq!(negate(text, &mut String::new()), Some(negated), "{text}");
+            assert_eq!(absolute(text, &mut String::new()), Some(unsigned), "{text}");
+        }
+        for text in ["", "-", "5.00-", "1e5", "(5)"] {
+            assert_eq!(negate(text, &mut String::new()), None, "{text}");
+            assert_eq!(absolute(text, &mut String::new()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_places_may_stand_in_another_column() {
+        for (text, expected) in [("2", 2), ("0", 0), ("3.00", 3), ("02", 2), ("30", 30)] {
+            assert_eq!(places(text), Some(expected), "{text}");
+        }
+        for text in ["", "-2", "31", "2.5", "two", "99999999999"] {
+            assert_eq!(places(text), None, "{text}");
+        }
     }
 
     proptest::proptest! {

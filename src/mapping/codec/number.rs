@@ -1,13 +1,15 @@
 //! The parts of a number's text.
 
+use std::cmp::Ordering;
+
 /// More places than any database's number has; a longer exponent is not a quantity.
 const MAX_EXPONENT: usize = 400;
 
 /// A number's text, taken apart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Number<'t> {
-    negative: bool,
-    whole: &'t str,
+    pub(super) negative: bool,
+    pub(super) whole: &'t str,
     pub(super) fraction: &'t str,
     pub(super) exponent: Option<isize>,
 }
@@ -33,6 +35,24 @@ impl<'t> Number<'t> {
         let bare = self.whole.is_empty() || text.ends_with('.');
         let signed = text.starts_with('+') || (self.negative && self.is_zero());
         self.exponent.is_none() && !leading && !bare && !signed
+    }
+
+    /// By value.
+    fn compare(&self, other: &Self) -> Ordering {
+        let (mut one, mut two) = (String::new(), String::new());
+        self.write(&mut one);
+        other.write(&mut two);
+        let negative = one.starts_with('-');
+        if negative != two.starts_with('-') {
+            return if negative { Ordering::Less } else { Ordering::Greater };
+        }
+        let parts = |text: &str| {
+            let digits = text.trim_start_matches('-');
+            let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+            (whole.len(), whole.to_owned(), fraction.trim_end_matches('0').to_owned())
+        };
+        let order = parts(&one).cmp(&parts(&two));
+        if negative { order.reverse() } else { order }
     }
 
     /// Writes plain digits over whatever `out` held.
@@ -63,7 +83,7 @@ impl<'t> Number<'t> {
         }
     }
 
-    fn is_zero(&self) -> bool {
+    pub(super) fn is_zero(&self) -> bool {
         self.whole.bytes().chain(self.fraction.bytes()).all(|digit| digit == b'0')
     }
 }
@@ -87,6 +107,20 @@ pub(crate) fn integer<'a>(text: &'a str, scratch: &'a mut String) -> Option<&'a 
     }
     Number { fraction: "", ..number }.write(scratch);
     Some(scratch)
+}
+
+/// Whether a decimal is written as events write it.
+pub(crate) fn is_canonical(text: &str) -> bool {
+    Number::parse(text).is_some_and(|number| number.is_canonical(text))
+}
+
+/// By value where both are numbers, as texts otherwise.
+pub(crate) fn compare(one: &str, other: &str) -> Ordering {
+    match (Number::parse(one), Number::parse(other)) {
+        (Some(_), Some(_)) if one == other => Ordering::Equal,
+        (Some(a), Some(b)) => a.compare(&b),
+        _ => one.cmp(other),
+    }
 }
 
 #[cfg(test)]

@@ -2,38 +2,49 @@
 
 use erpbridge_connector::Value;
 
+use super::formula::Formula;
 use super::names::ColumnName;
-use crate::document::{Content, Findings, Node};
+use crate::document::{Content, Fields, Findings, Node};
 use crate::mapping::keys;
+use crate::mapping::stage::{Stage, Written};
 
 /// All tests must hold.
 #[derive(Clone, Debug)]
-pub(in crate::mapping) struct Filter<C> {
+pub(in crate::mapping) struct Filter<S: Stage> {
     /// One per column.
-    pub tests: Box<[Test<C>]>,
+    pub tests: Box<[Test<S>]>,
+    /// What must be true beside them.
+    pub condition: Option<S::Formula>,
 }
 
 /// A column is, or is not, one of some values. Values are compared after the reading rules;
 /// `null` is a value like any other.
 #[derive(Clone, Debug)]
-pub(in crate::mapping) struct Test<C> {
+pub(in crate::mapping) struct Test<S: Stage> {
     /// The column.
-    pub column: C,
+    pub column: S::Column,
     /// Whether the values are the ones not wanted.
     pub negated: bool,
     /// The values; none is NULL.
     pub values: Box<[Option<Box<str>>]>,
 }
 
-impl<C> Default for Filter<C> {
+impl<S: Stage> Default for Filter<S> {
     fn default() -> Self {
-        Self { tests: Box::default() }
+        Self { tests: Box::default(), condition: None }
     }
 }
 
-impl Filter<ColumnName> {
+impl Filter<Written> {
+    /// `where:` and `if:` of a table or a rule.
+    pub(super) fn parse(fields: &Fields<'_>, findings: &mut Findings) -> Self {
+        let tests = fields.get("where").map(|node| Self::tests(node, findings));
+        let condition = fields.get("if").and_then(|node| Formula::condition(node, findings));
+        Self { tests: tests.unwrap_or_default(), condition }
+    }
+
     /// `{ column: value, column: [values], column: { not: value or [values] } }`
-    pub(super) fn parse(node: &Node, findings: &mut Findings) -> Self {
+    fn tests(node: &Node, findings: &mut Findings) -> Box<[Test<Written>]> {
         let entries = node.as_map(findings).unwrap_or_default();
         let tests = entries.iter().filter_map(|entry| {
             let column = ColumnName { name: entry.key.clone(), place: entry.place.clone() };
@@ -46,7 +57,7 @@ impl Filter<ColumnName> {
             };
             Some(Test { column, negated, values: parse_values(values, findings) })
         });
-        Self { tests: tests.collect() }
+        tests.collect()
     }
 }
 
@@ -62,7 +73,7 @@ fn parse_values(node: &Node, findings: &mut Findings) -> Box<[Option<Box<str>>]>
     values.iter().filter_map(read).collect()
 }
 
-impl<C> Test<C> {
+impl<S: Stage> Test<S> {
     /// Whether the value passes; `None` if the log did not carry it.
     pub(in crate::mapping) fn accepts(&self, value: Value<'_>) -> Option<bool> {
         let text = match value {
@@ -83,9 +94,9 @@ mod tests {
     fn null_is_a_value_like_any_other() {
         let node = Document::parse("f", "{ a: OP, b: [X, null], c: { not: [X, ~] } }").unwrap();
         let mut findings = Findings::new();
-        let filter = Filter::parse(&node, &mut findings);
+        let tests = Filter::tests(&node, &mut findings);
         assert!(findings.is_empty());
-        let [a, b, c] = &*filter.tests else { panic!("three tests") };
+        let [a, b, c] = &*tests else { panic!("three tests") };
         assert_eq!(a.accepts(Value::Text("OP")), Some(true));
         assert_eq!(a.accepts(Value::Null), Some(false));
         assert_eq!(b.accepts(Value::Null), Some(true));

@@ -1,28 +1,62 @@
 //! What a mapping file says, checked as far as it can be without a database.
 //!
 //! Everything here refers to columns by [`ColumnName`]; binding a table replaces the names by
-//! [`Cell`](super::bind::Cell)s. The structures are written once for both: `Filter<ColumnName>`
-//! is what was written, `Filter<Cell>` is what runs.
+//! [`Cell`](super::bind::Cell)s. The structures are written once for both stages, see
+//! [`stage`](super::stage).
 
+mod adjust;
+mod authority;
+mod children;
 mod codec;
 mod codes;
-mod contract;
+mod compile;
+mod deleted;
+mod drift;
+mod exception;
 mod field;
 mod filter;
-mod load;
+mod first;
+mod formula;
+mod keeping;
+mod link;
+mod lookup;
 mod names;
+mod part;
 mod reading;
+mod references;
 mod rule;
 mod scope;
+mod selector;
+mod sum;
 mod table;
+mod targets;
+mod transition;
+mod two_columns;
+mod when;
 
-pub(super) use codec::{BoolCodes, Codec};
-pub(super) use codes::Coded;
-pub(super) use field::{Field, Part, Shape, Take};
+pub(super) use adjust::{Adjust, Operand};
+pub(super) use authority::{CONTENT, Voice};
+pub(super) use children::Children;
+pub(super) use codec::{BoolCodes, Codec, Places};
+pub(super) use codes::{CodeTable, Coded};
+pub(super) use compile::{Compiled, compile};
+pub(super) use deleted::Moved;
+pub(super) use drift::Drift;
+pub use drift::Policy;
+pub(super) use field::{Field, Shape};
 pub(super) use filter::{Filter, Test};
-pub(super) use load::{Compiled, compile};
+pub(super) use first::Choice;
+pub(super) use formula::{Formula, Pick};
+pub(super) use keeping::Kept;
+pub(super) use link::Link;
+pub(super) use lookup::Missing;
 pub(super) use names::{ColumnName, check_name};
+pub(super) use part::{Instead, Part, Take};
 pub(super) use reading::{Reading, ReadingRules};
-pub(super) use rule::{Rule, Step, Transition, When};
+pub(super) use rule::Rule;
 pub(super) use scope::Scope;
+pub(super) use selector::{Captures, Selector};
 pub(super) use table::Table;
+pub(super) use transition::{State, Transition};
+pub(super) use two_columns::TwoColumns;
+pub(super) use when::{Step, When};

@@ -1,30 +1,64 @@
 //! Reading rules: what a cell's text means before any codec sees it.
 //!
 //! Rules are written for the mapping, a table or a column; the nearest one wins. Without any, a
-//! cell is read exactly as it is stored.
+//! cell is read exactly as it is stored. They are applied in this order: code page, blanks, NULL
+//! for blank texts and sentinels, leading zeros, filling up, case.
+
+use std::borrow::Cow;
 
 use erpbridge_connector::Value;
 
 use super::names::word;
 use crate::document::{Fields, Findings, Node};
-use crate::mapping::codec::DateFormat;
+use crate::mapping::codec::{self, Charset, CodePage, DateFormat};
 use crate::mapping::keys;
+use crate::mapping::plan::Desk;
 
 /// Which blanks are taken off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Trim {
     #[default]
     None,
+    Start,
     End,
     Both,
 }
+
+/// How letters are made alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mapping) enum Case {
+    /// All capitals.
+    Upper,
+    /// No capitals.
+    Lower,
+}
+
+impl Case {
+    /// The words mappings use.
+    pub(super) const NAMES: [(&'static str, Self); 2] =
+        [("upper", Self::Upper), ("lower", Self::Lower)];
+}
+
+/// Filled up at the start to this many characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pad {
+    width: usize,
+    with: char,
+}
+
+/// No code of an ERP is longer.
+const MAX_PAD: u64 = 100;
 
 /// Reading rules as they were written: what is not said is inherited.
 #[derive(Clone, Debug, Default)]
 pub(in crate::mapping) struct ReadingRules {
     trim: Option<Trim>,
     blank_is_null: Option<bool>,
-    sentinels: Box<[Box<str>]>,
+    sentinels: Option<Box<[Box<str>]>>,
+    strip_zeros: Option<bool>,
+    pad: Option<Pad>,
+    case: Option<Case>,
+    charset: Option<Charset>,
     date: Option<DateFormat>,
 }
 
@@ -39,26 +73,51 @@ impl ReadingRules {
     pub(super) fn parse_column(node: &Node, findings: &mut Findings) -> Self {
         let Some(fields) = node.fields(keys::COLUMN, findings) else { return Self::default() };
         let mut rules = Self::common(&fields, findings);
-        rules.sentinels = fields
-            .get("null")
-            .map_or(&[][..], Node::as_list_or_one)
-            .iter()
-            .filter_map(|value| value.as_text(findings).map(Into::into))
-            .collect();
         rules.date = fields.get("date").and_then(|value| word(value, &DateFormat::NAMES, findings));
         rules
     }
 
     fn common(fields: &Fields<'_>, findings: &mut Findings) -> Self {
-        let trims = [("none", Trim::None), ("end", Trim::End), ("both", Trim::Both)];
+        let trims = [
+            ("none", Trim::None),
+            ("start", Trim::Start),
+            ("end", Trim::End),
+            ("both", Trim::Both),
+        ];
         let blanks = [("null", true), ("keep", false)];
-        let trim = fields.get("trim").and_then(|value| word(value, &trims, findings));
         let blank_is_null = match fields.get("blank") {
             Some(value) if value.is_null() => Some(true),
             Some(value) => word(value, &blanks, findings),
             None => None,
         };
-        Self { trim, blank_is_null, ..Self::default() }
+        let sentinels = fields.get("null").map(Node::as_list_or_one).map(|values| {
+            values.iter().filter_map(|value| value.as_text(findings).map(Into::into)).collect()
+        });
+        Self {
+            trim: fields.get("trim").and_then(|value| word(value, &trims, findings)),
+            blank_is_null,
+            sentinels,
+            strip_zeros: fields.get("strip_zeros").and_then(|value| value.as_bool(findings)),
+            pad: fields.get("pad").and_then(|value| pad(value, findings)),
+            case: fields.get("case").and_then(|value| word(value, &Case::NAMES, findings)),
+            charset: fields.get("charset").and_then(|value| charset(value, findings)),
+            date: None,
+        }
+    }
+
+    /// These rules, and where they say nothing those of `other`.
+    #[must_use]
+    pub(in crate::mapping) fn or(&self, other: &Self) -> Self {
+        Self {
+            trim: self.trim.or(other.trim),
+            blank_is_null: self.blank_is_null.or(other.blank_is_null),
+            sentinels: self.sentinels.clone().or_else(|| other.sentinels.clone()),
+            strip_zeros: self.strip_zeros.or(other.strip_zeros),
+            pad: self.pad.or(other.pad),
+            case: self.case.or(other.case),
+            charset: self.charset.clone().or_else(|| other.charset.clone()),
+            date: self.date.or(other.date),
+        }
     }
 
     /// The rules of a column under those of its table under those of its mapping.
@@ -67,16 +126,50 @@ impl ReadingRules {
         table: &Self,
         mapping: &Self,
     ) -> Reading {
-        let trim = column.and_then(|rules| rules.trim).or(table.trim).or(mapping.trim);
-        let blank = column.and_then(|rules| rules.blank_is_null);
-        let blank_is_null = blank.or(table.blank_is_null).or(mapping.blank_is_null);
+        let rules = column.cloned().unwrap_or_default().or(table).or(mapping);
         Reading {
-            trim: trim.unwrap_or_default(),
-            blank_is_null: blank_is_null.unwrap_or(false),
-            sentinels: column.map(|rules| rules.sentinels.clone()).unwrap_or_default(),
-            date: column.and_then(|rules| rules.date),
+            trim: rules.trim.unwrap_or_default(),
+            blank_is_null: rules.blank_is_null.unwrap_or(false),
+            sentinels: rules.sentinels.unwrap_or_default(),
+            strip_zeros: rules.strip_zeros.unwrap_or(false),
+            pad: rules.pad,
+            case: rules.case,
+            charset: rules.charset,
+            date: rules.date,
         }
     }
+}
+
+fn pad(node: &Node, findings: &mut Findings) -> Option<Pad> {
+    let fields = node.fields(keys::PAD, findings)?;
+    let width = fields.required("start", findings)?;
+    let with = fields.get("with").map_or(Some("0"), |with| with.as_text(findings))?;
+    let mut characters = with.chars();
+    if let (count @ 1..=MAX_PAD, Some(with), None) =
+        (width.as_u64(findings)?, characters.next(), characters.next())
+    {
+        Some(Pad { width: usize::try_from(count).ok()?, with })
+    } else {
+        let mend = format!("write `{{ start: <1 to {MAX_PAD}>, with: <one character> }}`");
+        findings.error(&node.place, "texts cannot be filled up like this", mend);
+        None
+    }
+}
+
+fn charset(node: &Node, findings: &mut Findings) -> Option<Charset> {
+    let fields = node.fields(keys::CHARSET, findings)?;
+    let declared = fields.required("declared", findings)?.as_text(findings)?;
+    let actual = fields.required("actual", findings)?.as_text(findings)?;
+    let mut page = |label: &str| {
+        let page = CodePage::parse(label);
+        if page.is_none() {
+            let mend = "write a name such as latin1, windows-1251, utf-8 or cp850";
+            findings.error(&node.place, format!("`{label}` is no code page known here"), mend);
+        }
+        page
+    };
+    let (declared, actual) = (page(declared), page(actual));
+    Some(Charset::new(declared?, actual?))
 }
 
 /// Reading rules of one column, settled.
@@ -85,16 +178,29 @@ pub(in crate::mapping) struct Reading {
     trim: Trim,
     blank_is_null: bool,
     sentinels: Box<[Box<str>]>,
+    strip_zeros: bool,
+    pad: Option<Pad>,
+    case: Option<Case>,
+    charset: Option<Charset>,
     /// How the column writes a day, if it says so.
     pub(in crate::mapping) date: Option<DateFormat>,
 }
 
 impl Reading {
-    /// The cell as it is meant. Absent stays absent.
-    pub(in crate::mapping) fn read<'b>(&self, value: Value<'b>) -> Value<'b> {
+    /// The cell as it is meant. Absent stays absent. Text that no code page explains stays as it
+    /// is: the database has shown it like that all along.
+    pub(in crate::mapping) fn read<'v>(&self, value: Value<'v>, desk: &'v Desk) -> Value<'v> {
         let Value::Text(text) = value else { return value };
+        let text = match &self.charset {
+            Some(charset) => {
+                let repaired = desk.decoded(text, |text, scratch| charset.repair(text, scratch));
+                repaired.unwrap_or(text)
+            }
+            None => text,
+        };
         let text = match self.trim {
             Trim::None => text,
+            Trim::Start => text.trim_ascii_start(),
             Trim::End => text.trim_ascii_end(),
             Trim::Both => text.trim_ascii(),
         };
@@ -102,7 +208,33 @@ impl Reading {
         if blank || self.sentinels.iter().any(|sentinel| **sentinel == *text) {
             return Value::Null;
         }
-        Value::Text(text)
+        Value::Text(self.shape(text, desk))
+    }
+
+    fn shape<'v>(&self, text: &'v str, desk: &'v Desk) -> &'v str {
+        let text = if self.strip_zeros { codec::strip_zeros(text) } else { text };
+        let text = match self.pad {
+            Some(Pad { width, with }) => {
+                let padded = desk
+                    .decoded(text, |text, scratch| Some(codec::pad(text, width, with, scratch)));
+                padded.unwrap_or(text)
+            }
+            None => text,
+        };
+        match self.case {
+            Some(case) => desk.keep(case.of(text)),
+            None => text,
+        }
+    }
+}
+
+impl Case {
+    /// The text in this case.
+    pub(in crate::mapping) fn of(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Upper => codec::upper(text),
+            Self::Lower => codec::lower(text),
+        }
     }
 }
 
@@ -121,26 +253,52 @@ mod tests {
         ReadingRules::settle(Some(&column), &ReadingRules::default(), &mapping)
     }
 
+    /// What a text is read as; `NULL` for nothing.
+    fn read(reading: &Reading, text: &str) -> String {
+        match reading.read(Value::Text(text), &Desk::default()) {
+            Value::Text(text) => text.to_owned(),
+            Value::Null | Value::Absent => "NULL".to_owned(),
+        }
+    }
+
     #[test]
     fn without_rules_a_cell_is_read_as_stored() {
-        let value = Value::Text(" x ");
-        assert_eq!(Reading::default().read(value), value);
-        assert_eq!(Reading::default().read(Value::Text("")), Value::Text(""));
+        assert_eq!(read(&Reading::default(), " x "), " x ");
+        assert_eq!(read(&Reading::default(), ""), "");
     }
 
     #[test]
     fn the_nearest_rule_wins() {
         let reading =
             reading("{ trim: both, null: ['0000-00-00', '-'] }", "{ trim: end, blank: null }");
-        assert_eq!(reading.read(Value::Text("  M30 ")), Value::Text("M30"));
-        assert_eq!(reading.read(Value::Text("   ")), Value::Null);
-        assert_eq!(reading.read(Value::Text(" - ")), Value::Null);
-        assert_eq!(reading.read(Value::Text("0000-00-00")), Value::Null);
+        assert_eq!(read(&reading, "  M30 "), "M30");
+        assert_eq!(read(&reading, "   "), "NULL");
+        assert_eq!(read(&reading, " - "), "NULL");
+        assert_eq!(read(&reading, "0000-00-00"), "NULL");
+    }
+
+    #[test]
+    fn codes_are_brought_to_one_shape_after_their_sentinels_were_seen() {
+        let rules = "{ trim: both, null: ['0000'], strip_zeros: true, case: upper }";
+        let stripped = reading("{}", rules);
+        assert_eq!(read(&stripped, " 0000 "), "NULL");
+        assert_eq!(read(&stripped, "000471"), "471");
+        assert_eq!(read(&stripped, "a-7"), "A-7");
+        let padded = reading("{ pad: { start: 6, with: '0' } }", "{ trim: both }");
+        assert_eq!(read(&padded, " 471"), "000471");
+    }
+
+    #[test]
+    fn text_stored_in_another_code_page_is_repaired() {
+        let reading =
+            reading("{ charset: { declared: windows-1252, actual: windows-1251 } }", "{}");
+        assert_eq!(read(&reading, "Ïîñòàâùèê"), "Поставщик");
+        assert_eq!(read(&reading, "plain"), "plain");
     }
 
     #[test]
     fn absent_never_becomes_null() {
         let reading = reading("{}", "{ trim: both, blank: 'null' }");
-        assert_eq!(reading.read(Value::Absent), Value::Absent);
+        assert_eq!(reading.read(Value::Absent, &Desk::default()), Value::Absent);
     }
 }

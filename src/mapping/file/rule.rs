@@ -1,70 +1,20 @@
 //! Rules: which change of a row makes which event.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use super::codec::{CodeTables, code_table};
-use super::codes::CodeTable;
-use super::contract;
-use super::field::{Field, Part, check_targets, one_state};
+use super::codec::CodeTables;
+use super::field::{Field, parse_fields};
 use super::filter::Filter;
-use super::names::{ColumnName, check_name, one_of, word};
-use crate::canonical::{EventDef, FieldKind, catalog};
+use super::formula::{Formula, Pick};
+use super::names::{ColumnName, check_name, one_of};
+use super::part::Part;
+use super::scope::Scope;
+use super::transition::Transition;
+use super::when::{When, check_when, when};
+use crate::canonical::{EventDef, FieldKind, Form, catalog};
 use crate::document::{Content, Entry, Fields, Findings, Node, Place};
 use crate::mapping::keys;
-
-/// What became of a row, after its table's filter had its say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::mapping) enum Step {
-    /// It is new, or moved into the filter.
-    Inserted = 1,
-    /// It changed.
-    Updated = 2,
-    /// It is gone, or moved out of the filter.
-    Deleted = 4,
-    /// A snapshot found it.
-    Read = 8,
-}
-
-/// The steps a rule fires on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::mapping) struct When(u8);
-
-impl When {
-    fn with(self, step: Step) -> Self {
-        Self(self.0 | step as u8)
-    }
-
-    /// Whether the rule fires on this step.
-    pub(in crate::mapping) fn has(self, step: Step) -> bool {
-        self.0 & step as u8 != 0
-    }
-
-    /// Whether it fires on any change in the log.
-    pub(in crate::mapping) fn sees_log(self) -> bool {
-        self.0 & !(Step::Read as u8) != 0
-    }
-
-    /// Whether it fires on any step but the row's end.
-    pub(in crate::mapping) fn tells_state(self) -> bool {
-        self.0 & !(Step::Deleted as u8) != 0
-    }
-}
-
-/// A step from one state to another.
-#[derive(Clone, Debug)]
-pub(in crate::mapping) struct Transition<C> {
-    /// The column that holds the state's code.
-    pub column: C,
-    /// What the codes mean.
-    pub codes: Arc<CodeTable>,
-    /// The axis the event carries it on, if the event has axes.
-    pub axis: Option<Box<str>>,
-    /// The states it starts from; any if empty, none at all included.
-    pub from: Box<[Box<str>]>,
-    /// The states it ends in; any if empty.
-    pub to: Box<[Box<str>]>,
-}
+use crate::mapping::stage::Written;
 
 /// A rule.
 #[derive(Clone, Debug)]
@@ -78,21 +28,29 @@ pub(in crate::mapping) struct Rule {
     /// The steps it fires on.
     pub when: When,
     /// The transition it waits for.
-    pub transition: Option<Transition<ColumnName>>,
+    pub transition: Option<Transition<Written>>,
+    /// What must have become true.
+    pub became: Option<Formula>,
     /// Of an update: the columns of which at least one must have changed.
     pub changed: Vec<ColumnName>,
     /// Which rows it is about.
-    pub filter: Filter<ColumnName>,
+    pub filter: Filter<Written>,
     /// The entity's key, if not the table's.
-    pub key: Option<Vec<ColumnName>>,
+    pub key: Option<Box<[Pick<Written>]>>,
+    /// Its own plant, over the table's.
+    pub plant: Option<Scope<Written>>,
     /// The number people use.
-    pub number: Option<Part<ColumnName>>,
+    pub number: Option<Part<Written>>,
+    /// Other numbers it is known by.
+    pub aliases: Vec<ColumnName>,
     /// When the business says it happened.
-    pub effective: Option<Part<ColumnName>>,
+    pub effective: Option<Part<Written>>,
     /// Columns whose raw codes the event carries.
     pub codes: Vec<ColumnName>,
+    /// Columns of the site that may leave the bridge, by the name they leave with.
+    pub extensions: Vec<(Box<str>, ColumnName)>,
     /// Its canonical fields.
-    pub fields: Vec<Field<ColumnName>>,
+    pub fields: Vec<Field<Written>>,
     /// Where it was written.
     pub place: Place,
 }
@@ -111,41 +69,56 @@ impl Rule {
         shared: &Shared<'n>,
         findings: &mut Findings,
     ) -> Option<Self> {
-        let codes = &shared.codes;
         let fields = node.fields(keys::RULE, findings)?;
         let event = fields.required("emit", findings).and_then(|node| emit(node, findings));
         let on = fields.required("on", findings).and_then(|node| node.as_text(findings));
-        let (event, on) = (event?, on?.to_owned());
-        let transition =
-            fields.get("transition").and_then(|node| transition(event, node, codes, findings));
+        let (event, on) = (event?, on?);
         let when = when(&fields, findings);
         check_when(&fields, when, event, findings);
-        let columns = |key: &str, findings: &mut Findings| {
-            fields.get(key).map(|node| ColumnName::parse_list(node, findings))
-        };
+        let id = rule_id(&fields, event, on, findings);
+        let mut rule = Self::body(&fields, (id, event, on, when), shared, findings);
+        rule.transition = fields
+            .get("transition")
+            .and_then(|node| Transition::parse(event, node, &shared.codes, findings));
+        rule.became = fields.get("became").and_then(|node| Formula::condition(node, findings));
+        rule.changed = columns(&fields, "changed", findings);
+        Some(rule)
+    }
+
+    /// What rules of every kind say alike.
+    pub(super) fn body<'n>(
+        fields: &Fields<'n>,
+        (id, event, on, when): (String, &'static EventDef, &str, When),
+        shared: &Shared<'n>,
+        findings: &mut Findings,
+    ) -> Self {
+        let codes = &shared.codes;
         let part = |key: &str, kind: &FieldKind, findings: &mut Findings| {
-            let node = fields.get(key)?;
-            Part::parse(kind, contract::Form::Any, node, codes, findings)
+            Part::parse(kind, Form::Any, fields.get(key)?, codes, findings)
         };
-        let filter = fields.get("where").map(|node| Filter::parse(node, findings));
         let written = fields.get("fields").and_then(|node| field_set(node, shared, findings));
         let rule = Self {
-            id: rule_id(&fields, event, &on, findings),
+            id,
             event,
-            on,
+            on: on.to_owned(),
             when,
-            transition,
-            changed: columns("changed", findings).unwrap_or_default(),
-            filter: filter.unwrap_or_default(),
-            key: columns("key", findings),
+            transition: None,
+            became: None,
+            changed: Vec::new(),
+            filter: Filter::parse(fields, findings),
+            key: fields.get("key").map(|node| Pick::parse_list(node, findings)),
+            plant: fields.get("plant").and_then(|node| Scope::parse("plant", node, findings)),
             number: part("number", &FieldKind::Text, findings),
+            aliases: columns(fields, "aliases", findings),
             effective: part("effective", &FieldKind::DateOrInstant, findings),
-            codes: columns("codes", findings).unwrap_or_default(),
-            fields: written.map_or(Vec::new(), |node| parse_fields(event, node, codes, findings)),
-            place: node.place.clone(),
+            codes: columns(fields, "codes", findings),
+            extensions: extensions(fields, findings),
+            fields: written
+                .map_or(Vec::new(), |node| parse_fields(&event.fields, node, codes, findings)),
+            place: fields.place().clone(),
         };
         rule.check_required(written, findings);
-        Some(rule)
+        rule
     }
 
     /// The schema's required fields must come from somewhere.
@@ -182,139 +155,47 @@ fn emit(node: &Node, findings: &mut Findings) -> Option<&'static EventDef> {
 
 /// The id is part of every event's id for ever: it does not depend on the rule's place.
 fn rule_id(fields: &Fields<'_>, event: &EventDef, on: &str, findings: &mut Findings) -> String {
-    let Some(node) = fields.get("rule") else {
-        return format!("{}-{}-{on}", event.entity, event.event);
-    };
+    named(fields, findings).unwrap_or_else(|| format!("{}-{}-{on}", event.entity, event.event))
+}
+
+/// The id a rule gives itself.
+pub(super) fn named(fields: &Fields<'_>, findings: &mut Findings) -> Option<String> {
+    let node = fields.get("rule")?;
     let id = node.as_text(findings).unwrap_or_default();
     check_name(id, &node.place, findings);
-    id.to_owned()
+    Some(id.to_owned())
 }
 
-const WHEN: [(&str, Step); 3] =
-    [("inserted", Step::Inserted), ("updated", Step::Updated), ("deleted", Step::Deleted)];
-
-fn when(fields: &Fields<'_>, findings: &mut Findings) -> When {
-    let mut when = When::default();
-    match fields.get("when") {
-        None if fields.get("transition").is_some() => {
-            when = when.with(Step::Inserted).with(Step::Updated);
-        }
-        None => {}
-        Some(node) => {
-            for word in node.as_list_or_one() {
-                when = one_step(when, word, findings);
-            }
-        }
-    }
-    if fields.get("snapshot").and_then(|node| node.as_bool(findings)).unwrap_or(false) {
-        when = when.with(Step::Read);
-    }
-    when
+fn columns(fields: &Fields<'_>, key: &str, findings: &mut Findings) -> Vec<ColumnName> {
+    fields.get(key).map(|node| ColumnName::parse_list(node, findings)).unwrap_or_default()
 }
 
-fn one_step(when: When, node: &Node, findings: &mut Findings) -> When {
-    if matches!(node.text(), Some("read" | "snapshot")) {
-        let mend = "write `snapshot: true` beside `when`";
-        findings.error(&node.place, "rows found by a snapshot are not a change", mend);
-        return when;
-    }
-    word(node, &WHEN, findings).map_or(when, |step| when.with(step))
-}
-
-/// What the keys that choose a change say must fit together.
-fn check_when(fields: &Fields<'_>, when: When, event: &EventDef, findings: &mut Findings) {
-    if when == When::default() {
-        let mend = "add `when: [inserted, updated]`, `transition: …` or `snapshot: true`";
-        findings.error(fields.place(), "the rule never fires", mend);
-    }
-    if let Some(transition) = fields.entry("transition") {
-        if when.has(Step::Deleted) {
-            let mend = "write a rule of its own for `when: deleted`";
-            findings.error(&transition.place, "a row that is gone makes no transition", mend);
+/// Reads `[ column, { name: path } ]`.
+fn extensions(fields: &Fields<'_>, findings: &mut Findings) -> Vec<(Box<str>, ColumnName)> {
+    let mut extensions: Vec<(Box<str>, ColumnName)> = Vec::new();
+    let nodes = fields.get("extensions").map_or(&[][..], Node::as_list_or_one);
+    for node in nodes {
+        if !matches!(node.content, Content::Map(_)) {
+            extensions.extend(ColumnName::parse(node, findings).map(|column| {
+                let name = column.name.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "_");
+                (name.into(), column)
+            }));
+            continue;
         }
-        if when.has(Step::Read) {
-            let mend = "write a rule without `transition` for the snapshot";
-            findings.error(&transition.place, "a snapshot sees states, not transitions", mend);
+        for entry in node.as_map(findings).unwrap_or_default() {
+            let column = ColumnName::parse(&entry.value, findings);
+            extensions.extend(column.map(|column| (entry.key.as_str().into(), column)));
         }
     }
-    if let Some(changed) = fields.entry("changed")
-        && !when.has(Step::Updated)
-    {
-        findings.error(&changed.place, "only an update changes columns", "add `when: updated`");
-    }
-    if when.has(Step::Deleted) && contract::needs_after(event) {
-        let problem = format!("`{}` tells how things are, and a deleted row is not", event.name);
-        findings.error(fields.place(), problem, "take `deleted` out of `when`");
-    }
-}
-
-fn transition(
-    event: &EventDef,
-    node: &Node,
-    codes: &CodeTables,
-    findings: &mut Findings,
-) -> Option<Transition<ColumnName>> {
-    let fields = node.fields(keys::TRANSITION, findings)?;
-    let column = fields.required("column", findings).map(|node| ColumnName::parse(node, findings));
-    let table = fields.required("codes", findings);
-    let table = table.and_then(|node| code_table(node, codes, findings));
-    let axis = axis(event, &fields, findings);
-    let table = table?;
-    if let Some(axis) = axis.as_deref().and_then(|name| event.axis(name)) {
-        let used = fields.entry("codes").map_or(fields.place(), |entry| &entry.place);
-        check_targets(&table, &one_state(&axis.states), used, findings);
-    }
-    let from = states(&fields, "from", &table, findings);
-    let to = states(&fields, "to", &table, findings);
-    if from.is_empty() && to.is_empty() {
-        findings.error(fields.place(), "the transition names no state", "add `to: [<states>]`");
-    }
-    Some(Transition { column: column??, codes: table, axis, from, to })
-}
-
-/// The axis said, or the only one there is.
-fn axis(event: &EventDef, fields: &Fields<'_>, findings: &mut Findings) -> Option<Box<str>> {
-    let known: Vec<&str> = event.axes.iter().map(|axis| axis.name.as_str()).collect();
-    match (fields.get("axis"), known.as_slice()) {
-        (None, []) => None,
-        (None, [only]) => Some((*only).into()),
-        (None, known) => {
-            let mend = format!("add `axis:` with one of {}", known.join(", "));
-            findings.error(fields.place(), "on which axis is the transition?", mend);
-            None
-        }
-        (Some(node), known) => {
-            let name = node.as_text(findings)?;
-            if !known.contains(&name) {
-                let problem = format!("`{}` has no axis `{name}`", event.name);
-                findings.error(&node.place, problem, one_of(known, name));
-                return None;
-            }
-            Some(name.into())
+    for (name, column) in &extensions {
+        let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
+        let plain = name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+        if !starts || !plain {
+            let mend = "name it yourself: `{ u_color: <column> }`, of a-z, 0-9 and `_`";
+            findings.error(&column.place, format!("`{name}` is no name of an extension"), mend);
         }
     }
-}
-
-/// States are canonical: the values of the code table, not the source's codes.
-fn states(
-    fields: &Fields<'_>,
-    key: &str,
-    table: &CodeTable,
-    findings: &mut Findings,
-) -> Box<[Box<str>]> {
-    let mut known: Vec<&str> = table.targets().map(|(value, _)| value).collect();
-    known.sort_unstable();
-    known.dedup();
-    let nodes = fields.get(key).map_or(&[][..], Node::as_list_or_one);
-    let read = nodes.iter().filter_map(|node| {
-        let state = node.as_text(findings)?;
-        if !known.contains(&state) && !table.passes() {
-            let problem = format!("code table `{}` never gives `{state}`", table.name);
-            findings.error(&node.place, problem, one_of(&known, state));
-        }
-        Some(state.into())
-    });
-    read.collect()
+    extensions
 }
 
 /// The fields as they are written here, or the set of that name.
@@ -327,19 +208,4 @@ fn field_set<'n>(node: &'n Node, shared: &Shared<'n>, findings: &mut Findings) -
         findings.error(&node.place, problem, one_of(&known, name));
     }
     set
-}
-
-fn parse_fields(
-    event: &EventDef,
-    node: &Node,
-    codes: &CodeTables,
-    findings: &mut Findings,
-) -> Vec<Field<ColumnName>> {
-    let known: Vec<&str> = event.fields.iter().map(|def| def.name.as_str()).collect();
-    let Some(fields) = node.fields(&known, findings) else { return Vec::new() };
-    let known = fields.entries().iter().filter_map(|entry| {
-        let def = event.field(&entry.key)?;
-        Field::parse(event, def, &entry.value, codes, findings)
-    });
-    known.collect()
 }

@@ -8,32 +8,56 @@ use super::names::ColumnName;
 use crate::canonical::subject::token;
 use crate::document::{Fields, Findings, Node, Place};
 use crate::mapping::keys;
+use crate::mapping::stage::{Stage, Written};
 
 /// Where a company or plant comes from.
 #[derive(Clone, Debug)]
-pub(in crate::mapping) enum Scope<C> {
+pub(in crate::mapping) enum Scope<S: Stage> {
     /// Every row has the same.
     Constant(Box<str>),
     /// A column tells, through a table of tokens if there is one.
-    Column(C, Option<Arc<CodeTable>>),
+    Column(S::Column, Option<Arc<CodeTable>>),
+    /// A capture of the table's name tells; none for the name of its schema or database.
+    Table(Option<Box<str>>, Option<Arc<CodeTable>>),
 }
 
-impl Scope<ColumnName> {
-    /// `{ constant: token }` or `{ column: name, aliases: { raw: token, "*": … } }`.
+impl Scope<Written> {
+    /// `{ constant: token }`, or `{ column: path, aliases: { raw: token, "*": … } }`, or `capture:`
+    /// or `schema: true` in place of the column.
     pub(super) fn parse(what: &str, node: &Node, findings: &mut Findings) -> Option<Self> {
         let fields = node.fields(keys::SCOPE, findings)?;
-        match (fields.get("constant"), fields.get("column")) {
-            (Some(constant), None) => Self::constant(constant, &fields, findings),
-            (None, Some(column)) => {
-                let aliases = fields.get("aliases");
-                let aliases = aliases.and_then(|aliases| parse_aliases(what, aliases, findings));
-                Some(Self::Column(ColumnName::parse(column, findings)?, aliases))
+        if let (Some(constant), None) = (fields.get("constant"), origin(&fields).next()) {
+            return Self::constant(constant, &fields, findings);
+        }
+        let aliases = fields.get("aliases");
+        let aliases = aliases.and_then(|aliases| parse_aliases(what, aliases, findings));
+        let mut origins = origin(&fields).filter(|_| fields.get("constant").is_none());
+        match (origins.next(), origins.next()) {
+            (Some(("column", node)), None) => {
+                Some(Self::Column(ColumnName::parse(node, findings)?, aliases))
             }
+            (Some(("capture", node)), None) => {
+                Some(Self::Table(Some(node.as_text(findings)?.into()), aliases))
+            }
+            (Some((_, node)), None) if node.as_bool(findings)? => Some(Self::Table(None, aliases)),
             _ => {
-                let mend = "write `constant: <token>`, or `column: <name>` with `aliases`";
+                let mend = "write `constant: <token>`, or `column: <path>` (or `capture:`, or \
+                            `schema: true`) with `aliases`";
                 findings.error(fields.place(), format!("where does the {what} come from?"), mend);
                 None
             }
+        }
+    }
+
+    /// Every token it can give, where that is known: to tell whether two mappings speak of the
+    /// same company.
+    pub(in crate::mapping) fn tokens(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::Constant(token) => Some(vec![token]),
+            Self::Column(_, Some(aliases)) | Self::Table(_, Some(aliases)) if !aliases.passes() => {
+                Some(aliases.targets().map(|(token, _)| token).collect())
+            }
+            Self::Column(..) | Self::Table(..) => None,
         }
     }
 
@@ -48,11 +72,17 @@ impl Scope<ColumnName> {
     }
 }
 
+fn origin<'n>(fields: &Fields<'n>) -> impl Iterator<Item = (&'static str, &'n Node)> {
+    let keys = ["column", "capture", "schema"].into_iter();
+    let fields = *fields;
+    keys.filter_map(move |key| Some((key, fields.get(key)?)))
+}
+
 /// An alias table is a code table whose values are tokens, each given to one raw value only:
 /// two companies under one token could not be told apart again.
 fn parse_aliases(what: &str, node: &Node, findings: &mut Findings) -> Option<Arc<CodeTable>> {
     let name = format!("{what} aliases");
-    let table = CodeTable::parse(&name, node, findings)?;
+    let table = CodeTable::parse(&name, &[node], findings)?;
     let mut targets: Vec<_> = table.targets().collect();
     targets.sort_by_key(|(_, place)| (place.line, place.column));
     let mut first: HashMap<&str, &Place> = HashMap::new();

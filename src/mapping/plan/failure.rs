@@ -6,16 +6,57 @@ use serde_json::{Map, Value as Json, json};
 use super::{RulePlan, View, operation_name};
 use crate::canonical::{EventTemplate, REKEYED};
 use crate::deadletter::{DeadLetter, Reason};
+use crate::mapping::bind::Cell;
+use crate::mapping::file::Codec;
+use crate::mapping::kept::RowsError;
 use crate::mapping::net::{NetChange, NetImage};
+use crate::mapping::stage::Bound;
 
 /// Why a rule could not make its event. The sentence names columns, never values.
 #[derive(Debug)]
-pub(super) struct Failure {
-    reason: Reason,
+pub(in crate::mapping) struct Failure {
+    pub(super) reason: Reason,
     detail: String,
 }
 
+/// Nothing more may be mapped.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The remembered rows cannot be read or written.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    /// The ERP is no longer what the mapping knows, and the mapping says to stop then.
+    #[error("{0}")]
+    Drift(String),
+}
+
+/// What ends the making of an event: it cannot be made, or nothing can be made any more.
+#[derive(Debug)]
+pub(in crate::mapping) enum Trouble {
+    /// The event becomes a dead letter.
+    Letter(Failure),
+    /// The remembered rows cannot be read.
+    Rows(RowsError),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Letter(failure)
+    }
+}
+
+impl From<RowsError> for Trouble {
+    fn from(error: RowsError) -> Self {
+        Self::Rows(error)
+    }
+}
+
 impl Failure {
+    /// As a person reads it.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
@@ -24,6 +65,11 @@ impl Failure {
     pub(super) fn absent(column: &str) -> Self {
         let detail = format!("the log did not carry column `{column}` of this row");
         Self::new(Reason::AbsentValue, detail)
+    }
+
+    /// Something that must be there is not.
+    pub(super) fn missing(what: &str) -> Self {
+        Self::new(Reason::MissingRequired, format!("{what} has no value"))
     }
 
     /// The dead letter of this failure.
@@ -38,6 +84,28 @@ impl Failure {
             Some(rule) => format!("rule `{}` on `{}`: {}", rule.id, view.table, self.detail),
             None => format!("filter of `{}`: {}", view.table, self.detail),
         };
+        let rule = rule.map(|rule| rule.id.to_string());
+        self.letter_of(template, &view.table, rule, detail, change)
+    }
+
+    /// The dead letter of a change that no rule was asked about.
+    pub(super) fn of_table(
+        &self,
+        template: &EventTemplate,
+        table: &str,
+        change: &NetChange<'_>,
+    ) -> DeadLetter {
+        self.letter_of(template, table, None, self.detail.clone(), change)
+    }
+
+    fn letter_of(
+        &self,
+        template: &EventTemplate,
+        table: &str,
+        rule: Option<String>,
+        detail: String,
+        change: &NetChange<'_>,
+    ) -> DeadLetter {
         let mut id = template.id(change.transaction, change.ordinal);
         if change.index >= REKEYED {
             // As in the ids of events: a changed key gives the old row's half and the new one's.
@@ -45,8 +113,8 @@ impl Failure {
         }
         DeadLetter {
             id,
-            table: view.table.to_string(),
-            rule: rule.map(|rule| rule.id.to_string()),
+            table: table.to_owned(),
+            rule,
             reason: self.reason,
             detail,
             sequence: change.transaction.sequence.clone(),
@@ -55,6 +123,29 @@ impl Failure {
             row: raw_row(change),
         }
     }
+}
+
+/// A code its table does not know.
+pub(super) fn unknown_code(name: &str, table: &str) -> Failure {
+    let detail = format!("column `{name}` holds a code that code table `{table}` does not know");
+    Failure::new(Reason::UnknownCode, detail)
+}
+
+/// A text its codec does not read.
+pub(super) fn undecodable(cell: &Cell, codec: &Codec<Bound>) -> Failure {
+    let wanted = match codec {
+        Codec::Integer => "a whole number",
+        Codec::Decimal => "a decimal",
+        Codec::Float(_) => "a number",
+        Codec::Implied(_) => "a whole number with implied decimals",
+        Codec::Date(_) => "a day in the format its column is said to have",
+        Codec::Instant(_) => "an instant",
+        Codec::Bool(_) => "a truth value",
+        Codec::Duration(_) => "a number of whole units of time",
+        Codec::Text | Codec::Code(_) | Codec::Moment => "a value",
+    };
+    let detail = format!("the text of column `{}` is not {wanted}", cell.name);
+    Failure::new(Reason::Decode, detail)
 }
 
 /// The row as the log carried it: NULL is null, an absent cell is left out.

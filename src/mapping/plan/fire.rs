@@ -2,18 +2,33 @@
 
 use erpbridge_connector::Value;
 
-use super::failure::Failure;
-use super::row::{Row, accepts};
-use super::{RulePlan, Work};
+use super::failure::{Failure, unknown_code};
+use super::row::Row;
+use super::{Desk, RulePlan, Work};
 use crate::canonical;
 use crate::deadletter::Reason;
-use crate::mapping::bind::Cell;
-use crate::mapping::file::{Coded, Step, Transition};
+use crate::mapping::bind::Origin;
+use crate::mapping::file::{Coded, State, Step, Transition};
+use crate::mapping::stage::Bound;
 
 /// A rule that fires: what its event tells beside the fields.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Fired<'w> {
     pub(super) transition: Option<canonical::Transition<'w>>,
+    /// Since when an exception is open.
+    pub(super) since: Option<&'w str>,
+}
+
+impl Fired<'_> {
+    /// The same, whatever becomes of the row.
+    pub(super) fn keep<'d>(&self, desk: &'d Desk) -> Fired<'d> {
+        let transition = self.transition.map(|step| canonical::Transition {
+            axis: desk.copy(step.axis),
+            from: step.from.map(|from| desk.copy(from)),
+            to: desk.copy(step.to),
+        });
+        Fired { transition, since: self.since.map(|since| desk.copy(since)) }
+    }
 }
 
 impl RulePlan {
@@ -21,17 +36,20 @@ impl RulePlan {
     pub(super) fn fires<'w>(
         &'w self,
         row: &Row<'w>,
-        work: &mut Work<'w>,
+        work: &mut Work<'_, '_>,
     ) -> Result<Option<Fired<'w>>, Failure> {
-        if !self.when.has(row.step) {
-            return Ok(None);
-        }
         let watched = row.step == Step::Updated && !self.changed.is_empty();
         if watched && !self.changed.iter().any(|cell| row.differs(cell)) {
             return Ok(None);
         }
-        if !accepts(&self.filter, row.image)? {
+        if !row.passes(&self.filter)? {
             return Ok(None);
+        }
+        if let Some(became) = &self.became {
+            let was = row.was.map_or(Ok(false), |was| Row::alone(was).holds(became))?;
+            if was || !row.holds(became)? {
+                return Ok(None);
+            }
         }
         match &self.transition {
             None => Ok(Some(Fired::default())),
@@ -40,30 +58,38 @@ impl RulePlan {
     }
 }
 
-impl Transition<Cell> {
+/// The state of a row, as far as it is known.
+enum Told<'w> {
+    Known(&'w str),
+    None,
+    Unknown(Failure, Option<Origin>),
+}
+
+impl Transition<Bound> {
     fn made<'w>(
         &'w self,
         row: &Row<'w>,
-        work: &mut Work<'w>,
+        work: &mut Work<'_, '_>,
     ) -> Result<Option<Fired<'w>>, Failure> {
-        let was = row.before.map(|before| self.column.read(before));
-        let is = self.column.read(row.image);
-        if was == Some(is) {
-            return Ok(None);
+        if let State::Column(cell, _) = &self.of {
+            let was = row.was.map(|before| cell.read(&before));
+            if was == Some(cell.read(&row.is)) {
+                return Ok(None);
+            }
         }
-        let to = match self.state(is) {
-            State::Known(state) => state,
-            State::None => return Ok(None),
-            State::Absent => return Err(Failure::absent(&self.column.name)),
-            State::Unknown if work.reported == Some(self.column.index) => return Ok(None),
-            State::Unknown => {
-                work.reported = Some(self.column.index);
-                return Err(unknown_code(&self.column, &self.codes.name));
+        let to = match self.told(row)? {
+            Told::Known(state) => state,
+            Told::None => return Ok(None),
+            // Several rules watch one status column; its unknown code is told once.
+            Told::Unknown(_, Some(origin)) if work.reported == Some(origin) => return Ok(None),
+            Told::Unknown(failure, origin) => {
+                work.reported = origin;
+                return Err(failure);
             }
         };
         // A state before that has no name is a state not known.
-        let from = match was.map(|was| self.state(was)) {
-            Some(State::Known(state)) => Some(state),
+        let from = match row.was.map(|was| self.told(&Row::alone(was))) {
+            Some(Ok(Told::Known(state))) => Some(state),
             _ => None,
         };
         let left = self.from.is_empty() || from.is_some_and(|from| lists(&self.from, from));
@@ -73,37 +99,41 @@ impl Transition<Cell> {
         }
         let axis = self.axis.as_deref();
         let transition = axis.map(|axis| canonical::Transition { axis, from, to });
-        Ok(Some(Fired { transition }))
+        Ok(Some(Fired { transition, since: None }))
     }
 
-    fn state<'w>(&'w self, value: Value<'w>) -> State<'w> {
-        let code = match value {
-            Value::Absent => return State::Absent,
-            Value::Null => return State::None,
+    fn told<'w>(&'w self, row: &Row<'w>) -> Result<Told<'w>, Failure> {
+        let (cell, table) = match &self.of {
+            State::Column(cell, table) => (cell, table),
+            State::Formula(formula) => return Ok(self.computed(formula.text(row)?)),
+        };
+        let code = match cell.read(&row.is) {
+            Value::Absent => return Err(Failure::absent(&cell.name)),
+            Value::Null => return Ok(Told::None),
             Value::Text(code) => code,
         };
-        match self.codes.look_up(code) {
-            Coded::Value(state) => State::Known(state),
-            Coded::Null => State::None,
-            Coded::Unknown => State::Unknown,
+        Ok(match table.look_up(code, row.is.company) {
+            Coded::Value(state) => Told::Known(state),
+            Coded::Null => Told::None,
+            Coded::Unknown => {
+                Told::Unknown(unknown_code(&cell.name, &table.name), Some(cell.origin))
+            }
+        })
+    }
+
+    fn computed<'w>(&'w self, state: Option<&'w str>) -> Told<'w> {
+        match state {
+            None => Told::None,
+            Some(state) if self.states.admits(state) => Told::Known(state),
+            Some(_) => {
+                let detail =
+                    format!("the expression of the state gives none of {}", self.states.describe());
+                Told::Unknown(Failure::new(Reason::Decode, detail), None)
+            }
         }
     }
 }
 
-enum State<'w> {
-    Known(&'w str),
-    None,
-    Unknown,
-    Absent,
-}
-
 fn lists(states: &[Box<str>], state: &str) -> bool {
     states.iter().any(|listed| **listed == *state)
-}
-
-/// A code its table does not know.
-pub(super) fn unknown_code(column: &Cell, table: &str) -> Failure {
-    let name = &column.name;
-    let detail = format!("column `{name}` holds a code that code table `{table}` does not know");
-    Failure::new(Reason::UnknownCode, detail)
 }

@@ -1,25 +1,50 @@
 //! A bound table: from one net change to its events.
 //!
-//! This is the hot path. Columns are indexes, code tables are hashed, values borrow from the row;
-//! texts that must be put together share one scratch buffer per change, and JSON goes straight
-//! into the batch. Nothing here can fail: what cannot become an event becomes a dead letter, and
-//! the other rules of the same row go on.
+//! This is the hot path. Columns are indexes, code tables are hashed, values borrow from the row
+//! or from the [`Desk`], whose memory is used again for every change, and JSON goes straight into
+//! the batch. What cannot become an event becomes a dead letter, and the other rules of the same
+//! row go on; only when remembered rows cannot be read nothing may go on.
+//!
+//! A transaction goes through its plans in three turns, so that what is looked up is as of its
+//! end, whatever the order of its changes: every change [`remember`](TablePlan::remember)s its
+//! row, then every change [`connect`](TablePlan::connect)s what it links, then every change is
+//! [`apply`](TablePlan::apply)d.
 
+mod adjust;
+mod cells;
+mod desk;
+mod exception;
 mod failure;
 mod fire;
+mod formula;
+mod link;
+mod list;
+mod look;
+mod remember;
 mod row;
+mod sight;
 mod value;
 mod write;
 
-use erpbridge_connector::Operation;
+use erpbridge_connector::{Operation, TableSchema};
 
-use self::failure::Failure;
-use self::fire::Fired;
-use self::row::Row;
-use super::bind::Cell;
-use super::file::{Field, Filter, Part, Scope, Transition, When};
-use super::net::NetChange;
-use crate::canonical::{EventBatch, EventDef, EventTemplate};
+pub use self::desk::Desk;
+pub(super) use self::exception::ExceptionPlan;
+pub use self::failure::PlanError;
+use self::failure::{Failure, Trouble};
+pub(super) use self::link::LinkPlan;
+use self::look::look_up;
+pub(super) use self::remember::Keeping;
+use self::row::{Row, step};
+pub(super) use self::sight::Sight;
+use self::sight::{Ground, LookedRows};
+use super::bind::{Cell, Formula, Origin, Slot};
+use super::file::{Drift, Field, Filter, Moved, Part, Pick, Policy, Scope, Step, Transition, When};
+use super::memory::Memory;
+use super::net::{NetChange, NetImage};
+use super::stage::Bound;
+use crate::canonical::{EventBatch, EventDef, EventTemplate, catalog};
+use crate::deadletter::Reason;
 use crate::document::Place;
 
 /// What the mappings make of one table, at one of its shapes.
@@ -28,21 +53,45 @@ pub struct TablePlan {
     key: Box<[usize]>,
     compared: Box<[bool]>,
     views: Box<[View]>,
+    /// Why no mapping fits, if every change is to be a dead letter.
+    unfit: Option<Unfit>,
+}
+
+/// A table that its mapping no longer fits.
+#[derive(Debug)]
+struct Unfit {
+    table: Box<str>,
+    detail: Box<str>,
+    template: EventTemplate,
 }
 
 /// A table under one of its aliases.
 #[derive(Debug)]
 pub(super) struct View {
+    /// `mapping/alias`.
+    pub(super) alias: Box<str>,
     /// `schema.table`.
     pub(super) table: Box<str>,
+    /// What remembered keys of this table and those beside it begin with.
+    pub(super) prefix: Box<str>,
     /// For the id of a change that could not even be looked at.
     pub(super) template: EventTemplate,
     pub(super) key: Box<[Cell]>,
-    pub(super) filter: Filter<Cell>,
-    pub(super) company: Scope<Cell>,
-    pub(super) plant: Option<Scope<Cell>>,
+    pub(super) filter: Filter<Bound>,
+    /// What the filter looks up.
+    pub(super) filter_slots: Box<[usize]>,
+    pub(super) company: Scope<Bound>,
+    pub(super) plant: Option<Scope<Bound>>,
     pub(super) ignored: Vec<usize>,
+    pub(super) keeping: Option<Keeping>,
+    pub(super) moved: Option<Moved<Bound>>,
+    /// Whether rows of other tables move here.
+    pub(super) arrives: bool,
+    pub(super) slots: Box<[Slot]>,
     pub(super) rules: Box<[RulePlan]>,
+    pub(super) exceptions: Box<[ExceptionPlan]>,
+    pub(super) links: Box<[LinkPlan]>,
+    pub(super) drift: Drift,
 }
 
 /// A rule, bound to its table.
@@ -52,35 +101,63 @@ pub(super) struct RulePlan {
     pub(super) event: &'static EventDef,
     pub(super) template: EventTemplate,
     pub(super) when: When,
-    pub(super) transition: Option<Transition<Cell>>,
+    pub(super) transition: Option<Transition<Bound>>,
+    pub(super) became: Option<Formula>,
     pub(super) changed: Box<[Cell]>,
-    pub(super) filter: Filter<Cell>,
-    pub(super) key: Option<Box<[Cell]>>,
-    pub(super) number: Option<Part<Cell>>,
-    pub(super) effective: Option<Part<Cell>>,
+    pub(super) filter: Filter<Bound>,
+    /// What must be looked up to know whether it fires.
+    pub(super) guards: Box<[usize]>,
+    pub(super) key: Option<Box<[Pick<Bound>]>>,
+    pub(super) plant: Option<Scope<Bound>>,
+    pub(super) number: Option<Part<Bound>>,
+    pub(super) effective: Option<Part<Bound>>,
+    pub(super) aliases: Box<[Cell]>,
     pub(super) codes: Box<[Cell]>,
-    pub(super) fields: Box<[Field<Cell>]>,
+    pub(super) extensions: Box<[(Box<str>, Cell)]>,
+    pub(super) fields: Box<[Field<Bound>]>,
+    /// What must be looked up to write it.
+    pub(super) slots: Box<[usize]>,
+    /// Whether another source speaks for what it tells.
+    pub(super) replica: bool,
+    /// Whether its entity may have an ancestor.
+    pub(super) linked: bool,
     pub(super) place: Place,
 }
 
-/// What one change needs while its events are made; reused from rule to rule.
-#[derive(Debug, Default)]
-struct Work<'w> {
-    scratch: String,
-    key: String,
-    number: String,
-    effective: String,
-    changed: Vec<&'w str>,
-    codes: Vec<(&'w str, Option<&'w str>)>,
-    /// Index of the next event made of the change.
+/// The making of a change's events.
+pub(super) struct Work<'w, 'r> {
+    memory: &'w mut Memory<'r>,
+    desk: &'w Desk,
+    out: &'w mut EventBatch,
+    /// Index of the next event.
     index: u32,
-    /// The column whose unknown code is already reported: several rules watch one status column.
-    reported: Option<usize>,
+    /// The cell whose unknown code is already told: several rules watch one status column.
+    reported: Option<Origin>,
+}
+
+/// A row on its way through a view.
+struct Pass<'c> {
+    change: &'c NetChange<'c>,
+    step: Step,
+    image: &'c NetImage<'c>,
+    before: Option<&'c NetImage<'c>>,
 }
 
 impl TablePlan {
     pub(super) fn new(key: Box<[usize]>, compared: Box<[bool]>, views: Box<[View]>) -> Self {
-        Self { key, compared, views }
+        Self { key, compared, views, unfit: None }
+    }
+
+    /// A plan that makes every change a dead letter, until the mapping is mended.
+    pub fn unfit(source: &str, table: &TableSchema, detail: &str) -> Self {
+        let event = catalog().events().next().expect("there are events");
+        let unfit = Unfit {
+            table: table.name.to_string().into(),
+            detail: detail.into(),
+            template: EventTemplate::new(event, source, "table", ""),
+        };
+        let (key, compared) = (table.primary_key.clone().into(), Box::default());
+        Self { key, compared, views: Box::default(), unfit: Some(unfit) }
     }
 
     /// The columns that identify a row, in key order.
@@ -88,63 +165,250 @@ impl TablePlan {
         &self.key
     }
 
-    /// Whether a change of this column alone is a change.
+    /// Whether a change of this column alone is a change: a rule reads it, and it is not ignored.
+    /// Two images of one row have the same key.
     pub fn compares(&self, column: usize) -> bool {
-        self.compared.get(column).copied().unwrap_or(true)
+        self.compared.get(column).copied().unwrap_or(true) && !self.key.contains(&column)
+    }
+
+    /// Whether anything is remembered of the table.
+    pub fn keeps(&self) -> bool {
+        self.views.iter().any(|view| view.keeping.is_some() || view.arrives)
+    }
+
+    /// Whether applying a change changes what is remembered, so that it must be done even if its
+    /// events are stored already.
+    pub fn is_stateful(&self) -> bool {
+        self.views.iter().any(|view| !view.exceptions.is_empty())
     }
 
     /// Appends the events and dead letters of a net change. Their ordinal is the change's.
-    pub fn apply(&self, change: &NetChange<'_>, out: &mut EventBatch) {
-        let mut work = Work { index: change.index, ..Work::default() };
-        for view in &self.views {
-            view.apply(change, &mut work, out);
+    ///
+    /// # Errors
+    /// If remembered rows cannot be read. What was appended is not to be published then.
+    pub fn apply(
+        &self,
+        change: &NetChange<'_>,
+        memory: &mut Memory<'_>,
+        desk: &mut Desk,
+        out: &mut EventBatch,
+    ) -> Result<(), PlanError> {
+        if let Some(unfit) = &self.unfit {
+            let failure = Failure::new(Reason::SchemaDrift, &*unfit.detail);
+            out.dead_letters.push(failure.of_table(&unfit.template, &unfit.table, change));
         }
+        desk.clear();
+        let mut work = Work { memory, desk, out, index: change.index, reported: None };
+        for view in &self.views {
+            view.apply(change, &mut work)?;
+        }
+        Ok(())
     }
 }
 
 impl View {
-    fn apply<'w>(&'w self, change: &'w NetChange<'_>, work: &mut Work<'w>, out: &mut EventBatch) {
-        let row = match Row::of(&self.filter, change) {
-            Ok(Some(row)) => row,
-            Ok(None) => return,
-            Err(failure) => {
-                let letter = failure.letter(&self.template, self, None, change);
-                out.dead_letters.push(letter);
-                return;
+    fn apply(&self, change: &NetChange<'_>, work: &mut Work<'_, '_>) -> Result<(), PlanError> {
+        if self.rules.is_empty() && self.exceptions.is_empty() && self.links.is_empty() {
+            return Ok(());
+        }
+        let mut looked = LookedRows::new();
+        looked.resize_with(self.slots.len(), Default::default);
+        let mut pass = match self.pass(change, &mut looked, work.memory, work.desk) {
+            Ok(Some(pass)) => pass,
+            Ok(None) => return Ok(()),
+            Err(Trouble::Rows(error)) => return Err(error.into()),
+            Err(Trouble::Letter(failure)) => {
+                work.out.dead_letters.push(failure.letter(&self.template, self, None, change));
+                return Ok(());
             }
         };
+        if !self.settle_move(&mut pass, work.memory, work.desk) {
+            return Ok(());
+        }
         work.reported = None;
-        for rule in &self.rules {
-            match rule.fires(&row, work) {
-                Ok(None) => {}
-                Ok(Some(fired)) => self.emit(rule, &row, fired, work, out),
-                Err(failure) => self.fail(rule, &failure, change, out),
+        for rule in self.rules.iter().filter(|rule| rule.when.has(pass.step)) {
+            let made = self.make(rule, &pass, &mut looked, work);
+            self.settle(made, rule, change, work)?;
+        }
+        self.raise(&pass, &mut looked, work)?;
+        self.tell_links(&pass, &mut looked, work)
+    }
+
+    /// What became of the row, if the table's filter lets it through.
+    fn pass<'c>(
+        &self,
+        change: &'c NetChange<'c>,
+        looked: &mut LookedRows,
+        memory: &mut Memory<'_>,
+        desk: &Desk,
+    ) -> Result<Option<Pass<'c>>, Trouble> {
+        let (before, after) = (change.before.as_ref(), change.after.as_ref());
+        let is = match after {
+            Some(image) => self.accepts(image, looked, memory, desk)?,
+            None => false,
+        };
+        let was = match (change.operation, before) {
+            (Operation::Read | Operation::Insert, _) => false,
+            (Operation::Update | Operation::Delete, Some(image)) if !self.forgot(image) => {
+                let mut own = LookedRows::new();
+                own.resize_with(self.slots.len(), Default::default);
+                self.accepts(image, &mut own, memory, desk)?
             }
-        }
+            // A row that is not remembered was not in the filter.
+            (Operation::Update | Operation::Delete, _) if self.keeping.is_some() => false,
+            // Binding refuses filters where old rows are unknown, so here every row is meant.
+            (Operation::Update | Operation::Delete, _) => is || after.is_none(),
+        };
+        let Some(step) = step(change.operation, was, is) else { return Ok(None) };
+        let image = if step == Step::Deleted { before } else { after };
+        let before = before.filter(|_| was);
+        Ok(image.map(|image| Pass { change, step, image, before }))
     }
 
-    fn emit<'w>(
-        &'w self,
-        rule: &'w RulePlan,
-        row: &Row<'w>,
-        fired: Fired<'w>,
-        work: &mut Work<'w>,
-        out: &mut EventBatch,
-    ) {
-        match rule.write(self, row, fired, work, out) {
-            Ok(()) => work.index += 1,
-            Err(failure) => self.fail(rule, &failure, row.change, out),
-        }
+    fn accepts(
+        &self,
+        image: &NetImage<'_>,
+        looked: &mut LookedRows,
+        memory: &mut Memory<'_>,
+        desk: &Desk,
+    ) -> Result<bool, Trouble> {
+        let ground = Ground::Net(image);
+        look_up(&self.slots, &self.filter_slots, ground, looked, desk, memory)?;
+        let sight = Sight { row: ground, looked, company: None, desk };
+        Ok(Row::alone(sight).passes(&self.filter)?)
     }
 
-    fn fail(
+    /// Whether an old image lacks what only memory could have told, and memory did not.
+    fn forgot(&self, image: &NetImage<'_>) -> bool {
+        self.keeping.is_some() && !image.is_remembered() && !image.is_complete()
+    }
+
+    /// A row deleted here and inserted there has moved: it is neither gone nor new.
+    fn settle_move(&self, pass: &mut Pass<'_>, memory: &mut Memory<'_>, desk: &Desk) -> bool {
+        let sight = Sight { row: Ground::Net(pass.image), looked: &[], company: None, desk };
+        let row = Row::alone(sight);
+        if pass.step == Step::Deleted
+            && let Some(moved) = &self.moved
+            && let Ok(erpbridge_connector::Value::Text(key)) = value::join(&moved.by, &row)
+            && memory.depart(&moved.to, key)
+        {
+            pass.step = Step::Moved;
+        }
+        let arrived = pass.step == Step::Inserted && self.arrives;
+        let key = if arrived { value::join_cells(&self.key, &row).text() } else { None };
+        !key.is_some_and(|key| memory.moved_here(&self.alias, key))
+    }
+
+    /// Makes the rule's event, if it fires. Whether it did.
+    fn make(
         &self,
         rule: &RulePlan,
-        failure: &Failure,
+        pass: &Pass<'_>,
+        looked: &mut LookedRows,
+        work: &mut Work<'_, '_>,
+    ) -> Result<bool, Trouble> {
+        let (ground, desk) = (Ground::Net(pass.image), work.desk);
+        look_up(&self.slots, &rule.guards, ground, looked, desk, work.memory)?;
+        let before = self.look_back(rule, pass, work)?;
+        let known = self.known_company(pass, looked, desk);
+        let mut row = pass.row(looked, desk, known);
+        if let Some(was) = &mut row.was {
+            was.looked = &before;
+        }
+        let fired = rule.fires(&row, work)?;
+        let Some(fired) = fired.map(|fired| fired.keep(desk)) else { return Ok(false) };
+        look_up(&self.slots, &rule.slots, ground, looked, desk, work.memory)?;
+        let company = write::company(&self.company, &pass.row(looked, desk, None).is)?;
+        let row = pass.row(looked, desk, Some(company));
+        rule.write(self, pass, &row, fired, work)?;
+        Ok(true)
+    }
+
+    /// What the old row led to, as that is now: whether a rule fires may depend on it.
+    fn look_back(
+        &self,
+        rule: &RulePlan,
+        pass: &Pass<'_>,
+        work: &mut Work<'_, '_>,
+    ) -> Result<LookedRows, Trouble> {
+        let mut looked = LookedRows::new();
+        if let Some(image) = pass.before.filter(|_| !rule.guards.is_empty()) {
+            looked.resize_with(self.slots.len(), Default::default);
+            let ground = Ground::Net(image);
+            look_up(&self.slots, &rule.guards, ground, &mut looked, work.desk, work.memory)?;
+        }
+        Ok(looked)
+    }
+
+    /// Whose row it is, as far as that is known without looking anything up: code tables may
+    /// differ by company.
+    fn known_company<'v>(
+        &'v self,
+        pass: &Pass<'v>,
+        looked: &'v LookedRows,
+        desk: &'v Desk,
+    ) -> Option<&'v str> {
+        write::company(&self.company, &pass.row(looked, desk, None).is).ok()
+    }
+
+    /// Counts an event, or keeps its change as a dead letter.
+    fn settle(
+        &self,
+        made: Result<bool, Trouble>,
+        rule: &RulePlan,
         change: &NetChange<'_>,
-        out: &mut EventBatch,
-    ) {
-        out.dead_letters.push(failure.letter(&rule.template, self, Some(rule), change));
+        work: &mut Work<'_, '_>,
+    ) -> Result<(), PlanError> {
+        match made {
+            Ok(made) => work.index += u32::from(made),
+            Err(Trouble::Letter(failure)) if failure.reason == Reason::UnknownCode => {
+                self.drifted(&failure, rule, change, work)?;
+            }
+            Err(Trouble::Letter(failure)) => {
+                let letter = failure.letter(&rule.template, self, Some(rule), change);
+                work.out.dead_letters.push(letter);
+            }
+            Err(Trouble::Rows(error)) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+impl View {
+    /// A code that no table knows: a new one of the ERP, or of the site.
+    fn drifted(
+        &self,
+        failure: &Failure,
+        rule: &RulePlan,
+        change: &NetChange<'_>,
+        work: &mut Work<'_, '_>,
+    ) -> Result<(), PlanError> {
+        match self.drift.unknown_code {
+            Policy::DeadLetter => {
+                let letter = failure.letter(&rule.template, self, Some(rule), change);
+                work.out.dead_letters.push(letter);
+            }
+            Policy::Ignore => work.out.ignored_codes += 1,
+            Policy::Stop => {
+                let (rule, table) = (&rule.id, &self.table);
+                let detail = failure.detail();
+                return Err(PlanError::Drift(format!("rule `{rule}` on `{table}`: {detail}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'c> Pass<'c> {
+    /// The row as rules see it. Old rows have no lookups: what they led to may have changed.
+    fn row<'v>(&self, looked: &'v LookedRows, desk: &'v Desk, company: Option<&'v str>) -> Row<'v>
+    where
+        'c: 'v,
+    {
+        let was =
+            self.before.map(|image| Sight { row: Ground::Net(image), looked: &[], company, desk });
+        let is = Sight { row: Ground::Net(self.image), looked, company, desk };
+        Row { step: self.step, is, was }
     }
 }
 

@@ -3,47 +3,33 @@
 //! A filter cuts a smaller table out of a larger one. A row that moves into it is new there, and
 //! a row that moves out of it is gone from there, whatever the database called the change.
 
-use erpbridge_connector::Operation;
+use erpbridge_connector::{Operation, Value};
 
 use super::failure::Failure;
-use crate::mapping::bind::Cell;
+use super::sight::Sight;
+use crate::mapping::bind::{Cell, Formula, Seen};
 use crate::mapping::file::{Filter, Step};
-use crate::mapping::net::{NetChange, NetImage};
+use crate::mapping::stage::Bound;
 
-/// A change of a row, seen through its table's filter.
-pub(super) struct Row<'w> {
-    pub(super) change: &'w NetChange<'w>,
+/// A row as rules see it.
+#[derive(Clone, Copy)]
+pub(in crate::mapping) struct Row<'v> {
     pub(super) step: Step,
     /// The row as it is; as it was, if it is gone.
-    pub(super) image: &'w NetImage<'w>,
+    pub(super) is: Sight<'v>,
     /// The row as it was, if it was there before.
-    pub(super) before: Option<&'w NetImage<'w>>,
+    pub(super) was: Option<Sight<'v>>,
 }
 
-impl<'w> Row<'w> {
-    /// `None` if the filter does not want the row.
-    pub(super) fn of(
-        filter: &Filter<Cell>,
-        change: &'w NetChange<'_>,
-    ) -> Result<Option<Self>, Failure> {
-        let (before, after) = (change.before.as_ref(), change.after.as_ref());
-        let is = after.map_or(Ok(false), |image| accepts(filter, image))?;
-        let was = match (change.operation, before) {
-            (Operation::Read | Operation::Insert, _) => false,
-            (Operation::Update | Operation::Delete, Some(image)) => accepts(filter, image)?,
-            // Binding refuses filters where old rows are unknown, so here every row is meant.
-            (Operation::Update | Operation::Delete, None) => is,
-        };
-        let step = match (was, is) {
-            (false, false) => return Ok(None),
-            (false, true) if change.operation == Operation::Read => Step::Read,
-            (false, true) => Step::Inserted,
-            (true, true) => Step::Updated,
-            (true, false) => Step::Deleted,
-        };
-        let image = if step == Step::Deleted { before } else { after };
-        let before = before.filter(|_| was);
-        Ok(image.map(|image| Self { change, step, image, before }))
+impl<'v> Row<'v> {
+    /// A row that nothing happened to.
+    pub(super) fn alone(is: Sight<'v>) -> Self {
+        Self { step: Step::Read, is, was: None }
+    }
+
+    /// Whether it is gone.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.step, Step::Deleted | Step::Moved)
     }
 
     /// The operation as the event tells it.
@@ -51,28 +37,45 @@ impl<'w> Row<'w> {
         match self.step {
             Step::Inserted => Operation::Insert,
             Step::Updated => Operation::Update,
-            Step::Deleted => Operation::Delete,
+            Step::Deleted | Step::Moved => Operation::Delete,
             Step::Read => Operation::Read,
         }
     }
 
     /// Whether the cell differs from before the transaction; `false` if that is not known.
     pub(super) fn differs(&self, cell: &Cell) -> bool {
-        self.before.is_some_and(|before| {
-            let (was, is) = (cell.read(before), cell.read(self.image));
-            was != is && was != erpbridge_connector::Value::Absent
+        let own = cell.own().is_some();
+        self.was.as_ref().filter(|_| own).is_some_and(|before| {
+            let (was, is) = (cell.read(before), cell.read(&self.is));
+            was != is && was != Value::Absent
         })
+    }
+
+    /// Whether an expression holds.
+    pub(super) fn holds(&self, formula: &Formula) -> Result<bool, Failure> {
+        formula.truth(&Seen { inputs: &formula.inputs, is: self.is, was: self.was })
+    }
+
+    /// Whether the row passes a filter; a cell the log did not carry cannot be judged.
+    pub(super) fn passes(&self, filter: &Filter<Bound>) -> Result<bool, Failure> {
+        for test in &filter.tests {
+            match test.accepts(test.column.read(&self.is)) {
+                Some(true) => {}
+                Some(false) => return Ok(false),
+                None => return Err(Failure::absent(&test.column.name)),
+            }
+        }
+        filter.condition.as_ref().map_or(Ok(true), |condition| self.holds(condition))
     }
 }
 
-/// Whether an image passes; a cell the log did not carry cannot be judged.
-pub(super) fn accepts(filter: &Filter<Cell>, image: &NetImage<'_>) -> Result<bool, Failure> {
-    for test in &filter.tests {
-        match test.accepts(test.column.read(image)) {
-            Some(true) => {}
-            Some(false) => return Ok(false),
-            None => return Err(Failure::absent(&test.column.name)),
-        }
+/// What became of a row that was, or was not, in a filter, and is, or is not.
+pub(super) fn step(operation: Operation, was: bool, is: bool) -> Option<Step> {
+    match (was, is) {
+        (false, false) => None,
+        (false, true) if operation == Operation::Read => Some(Step::Read),
+        (false, true) => Some(Step::Inserted),
+        (true, true) => Some(Step::Updated),
+        (true, false) => Some(Step::Deleted),
     }
-    Ok(true)
 }

@@ -3,263 +3,308 @@
 use std::borrow::Cow;
 
 use erpbridge_connector::Value;
+use smallvec::SmallVec;
 
-use super::failure::Failure;
-use super::fire::{Fired, unknown_code};
+use super::failure::{Failure, Trouble, undecodable, unknown_code};
+use super::fire::Fired;
 use super::row::Row;
-use super::value::{join, undecodable};
-use super::{RulePlan, View, Work};
+use super::sight::Sight;
+use super::value::{join, join_cells};
+use super::{Pass, RulePlan, View, Work};
 use crate::canonical::subject::token;
-use crate::canonical::{EventBatch, EventFacts, FieldWriter, Precision, write_event};
-use crate::deadletter::Reason;
+use crate::canonical::{EventFacts, FieldWriter, write_event};
 use crate::mapping::bind::Cell;
-use crate::mapping::file::{Codec, Coded, Field, Part, Scope, Shape, Step};
-use crate::mapping::net::NetImage;
+use crate::mapping::file::{Codec, Coded, Field, Part, Pick, Scope, Shape, Step};
+use crate::mapping::memory::Memory;
+use crate::mapping::stage::Bound;
+
+/// Names of fields that changed; an event with more of them allocates.
+type Names<'w> = SmallVec<[&'w str; 32]>;
+/// Raw texts by name.
+type Texts<'w> = SmallVec<[(&'w str, Option<&'w str>); 8]>;
 
 impl RulePlan {
     /// Appends the rule's event. If it cannot be made, the batch is as it was.
     pub(super) fn write<'w>(
         &'w self,
         view: &'w View,
+        pass: &Pass<'_>,
         row: &Row<'w>,
         fired: Fired<'w>,
-        work: &mut Work<'w>,
-        out: &mut EventBatch,
-    ) -> Result<(), Failure> {
-        let company = company(&view.company, row.image)?;
-        let plant = match &view.plant {
-            Some(plant) => scope_token(plant, row.image)?,
+        work: &mut Work<'_, '_>,
+    ) -> Result<(), Trouble> {
+        let company = row.is.company.ok_or_else(|| Failure::missing("the company"))?;
+        let plant = match self.plant.as_ref().or(view.plant.as_ref()) {
+            Some(plant) => scope_token(plant, &row.is)?,
             None => None,
         };
-        let key = self.key.as_ref().unwrap_or(&view.key);
-        self.note_changed(view, row, work);
-        self.note_codes(row, work);
-        let Work { scratch, key: key_text, number, effective, changed, codes, index, .. } = work;
-        let number = one(self.number.as_ref(), row, number)?;
-        let effective = one(self.effective.as_ref(), row, effective)?;
+        let key = entity_key(self.key.as_deref(), &view.key, row)?;
+        let entity = self.event.entity.as_str();
+        let descent =
+            if self.linked { view.descent(entity, key, work.memory, row.is.desk)? } else { None };
+        let number = one(self.number.as_ref(), row)?;
+        let effective = one(self.effective.as_ref(), row)?;
+        let precise = |text| self.effective.as_ref().map(|part| (text, part.precision(text, row)));
+        let aliases: SmallVec<[&str; 4]> =
+            self.aliases.iter().filter_map(|cell| cell.read(&row.is).text()).collect();
         let facts = EventFacts {
-            company: &company,
-            plant: plant.as_deref(),
-            entity_key: entity_key(key, row.image, key_text)?,
+            company,
+            plant,
+            entity_key: key,
             number,
-            transaction: row.change.transaction,
-            ordinal: row.change.ordinal,
-            index: *index,
+            aliases: &aliases,
+            transaction: pass.change.transaction,
+            ordinal: pass.change.ordinal,
+            index: work.index,
             operation: row.operation(),
             table: &view.table,
-            changed,
+            changed: &self.changed(view, row),
             transition: fired.transition,
-            codes,
-            extensions: &[],
-            effective: effective.map(|text| (text, precision(text))),
+            codes: &texts(self.codes.iter().map(|cell| (&*cell.name, cell)), row),
+            extensions: &texts(self.extensions.iter().map(|(name, cell)| (&**name, cell)), row),
+            effective: effective.and_then(precise),
+            correlation: descent.map(|(root, _)| root),
+            causation: descent.map(|(_, parent)| parent),
+            replica: self.replica,
         };
-        write_event(out, &self.template, &facts, |writer| {
-            self.fields.iter().try_for_each(|field| field.write(row, scratch, writer))
+        let memory = &mut *work.memory;
+        write_event(work.out, &self.template, &facts, |writer| {
+            if let Some(since) = fired.since {
+                writer.instant("opened_at", since);
+            }
+            self.fields.iter().try_for_each(|field| field.write(key, row, memory, writer))
         })
     }
 
     /// Names what differs: everything of a new row, nothing of one that is gone.
-    fn note_changed<'w>(&'w self, view: &'w View, row: &Row<'w>, work: &mut Work<'w>) {
-        work.changed.clear();
-        if row.step == Step::Deleted {
-            return;
+    fn changed<'w>(&'w self, view: &'w View, row: &Row<'w>) -> Names<'w> {
+        let mut changed = Names::new();
+        if row.is_gone() {
+            return changed;
         }
         let new = row.step != Step::Updated;
-        let differs = |part: &Part<Cell>| new || part.cells().iter().any(|cell| row.differs(cell));
+        let differs = |part: &Part<Bound>| new || part.any_cell(|cell| row.differs(cell));
         if self.number.as_ref().is_some_and(differs) {
-            work.changed.push("number");
+            changed.push("number");
         }
-        if let Some(Scope::Column(cell, _)) = &view.plant
+        if let Some(Scope::Column(cell, _)) = self.plant.as_ref().or(view.plant.as_ref())
             && (new || row.differs(cell))
         {
-            work.changed.push("plant");
+            changed.push("plant");
         }
         let fields = self.fields.iter().filter(|field| match &field.shape {
             Shape::One(part) => differs(part),
             Shape::Quantity(value, other) | Shape::Money(value, other) => {
                 differs(value) || differs(other)
             }
+            Shape::List(_) => new,
         });
-        work.changed.extend(fields.map(|field| &*field.name));
-    }
-
-    fn note_codes<'w>(&'w self, row: &Row<'w>, work: &mut Work<'w>) {
-        let read = |cell: &'w Cell| match cell.read(row.image) {
-            Value::Absent => None,
-            Value::Null => Some((&*cell.name, None)),
-            Value::Text(text) => Some((&*cell.name, Some(text))),
-        };
-        work.codes.clear();
-        work.codes.extend(self.codes.iter().filter_map(read));
+        changed.extend(fields.map(|field| &*field.name));
+        changed
     }
 }
 
-impl Field<Cell> {
-    fn write(
+/// The raw texts of some cells; what the log did not carry is left out.
+fn texts<'w>(cells: impl Iterator<Item = (&'w str, &'w Cell)>, row: &Row<'w>) -> Texts<'w> {
+    let read = |(name, cell): (&'w str, &'w Cell)| match cell.read(&row.is) {
+        Value::Absent => None,
+        Value::Null => Some((name, None)),
+        Value::Text(text) => Some((name, Some(text))),
+    };
+    cells.filter_map(read).collect()
+}
+
+impl Field<Bound> {
+    pub(super) fn write(
         &self,
+        key: &str,
         row: &Row<'_>,
-        scratch: &mut String,
+        memory: &mut Memory<'_>,
         writer: &mut FieldWriter<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Trouble> {
         match &self.shape {
             Shape::One(part) => {
-                match self.checked(part.value(row.image, scratch)?, part, row)? {
-                    Some(text) => write_one(&self.name, part, text, writer)?,
-                    None => self.write_nothing(part, row, writer),
+                if let Some(text) = self.checked(part.value(row)?, part, row)? {
+                    Ok(self.write_one(part, text, writer)?)
+                } else {
+                    self.write_nothing(part, row, writer);
+                    Ok(())
                 }
-                Ok(())
             }
             Shape::Quantity(value, other) | Shape::Money(value, other) => {
-                let Some(text) = self.checked(value.value(row.image, scratch)?, value, row)? else {
-                    self.write_nothing(value, row, writer);
-                    return Ok(());
-                };
-                let mut own = String::new();
-                let Value::Text(unit) = other.value(row.image, &mut own)? else {
-                    return self.without_unit(other, row);
-                };
-                if let Shape::Quantity(..) = &self.shape {
-                    writer.quantity(&self.name, text, unit, other.raw(row.image));
-                } else {
-                    writer.money(&self.name, text, unit);
-                }
-                Ok(())
+                Ok(self.write_two(value, other, row, writer)?)
             }
+            // What pointed to a row that is gone went before it, or with it.
+            Shape::List(_) if row.is_gone() => Ok(()),
+            Shape::List(children) => children.write(&self.name, key, row, memory, writer),
         }
+    }
+
+    fn write_two(
+        &self,
+        value: &Part<Bound>,
+        other: &Part<Bound>,
+        row: &Row<'_>,
+        writer: &mut FieldWriter<'_>,
+    ) -> Result<(), Failure> {
+        let Some(text) = self.checked(value.value(row)?, value, row)? else {
+            self.write_nothing(value, row, writer);
+            return Ok(());
+        };
+        let Value::Text(unit) = other.value(row)? else {
+            return self.without_unit(other, row);
+        };
+        if let Shape::Quantity(..) = &self.shape {
+            writer.quantity(&self.name, text, unit, other.raw(row));
+        } else {
+            writer.money(&self.name, text, unit);
+        }
+        Ok(())
     }
 
     /// The text, if there is one; an error if there must be one and is not.
     fn checked<'v>(
         &self,
         value: Value<'v>,
-        part: &Part<Cell>,
+        part: &Part<Bound>,
         row: &Row<'_>,
     ) -> Result<Option<&'v str>, Failure> {
-        let gone = row.step == Step::Deleted;
+        let gone = row.is_gone();
         let needed = self.required || (self.contracted && !gone);
         match value {
             Value::Text(text) if !(needed && text.is_empty()) => Ok(Some(text)),
-            Value::Absent if self.required || !gone => Err(Failure::absent(part.column())),
+            Value::Absent if self.required || !gone => Err(part.absent()),
             Value::Null | Value::Text(_) if needed => {
-                Err(missing(&format!("field `{}` from column `{}`", self.name, part.column())))
+                Err(Failure::missing(&format!("field `{}` from {}", self.name, part.origin())))
             }
             Value::Absent | Value::Null | Value::Text(_) => Ok(None),
         }
     }
 
     /// Null where the source says there is none; nothing where it says nothing.
-    fn write_nothing(&self, part: &Part<Cell>, row: &Row<'_>, writer: &mut FieldWriter<'_>) {
-        let known = part.cells().iter().all(|cell| cell.read(row.image) != Value::Absent);
-        if self.nullable && known {
+    fn write_nothing(&self, part: &Part<Bound>, row: &Row<'_>, writer: &mut FieldWriter<'_>) {
+        if self.nullable && !part.any_cell(|cell| cell.read(&row.is) == Value::Absent) {
             writer.null(&self.name);
         }
     }
 
     /// A number without its unit means nothing. What is known of a deleted row may be that little.
-    fn without_unit(&self, unit: &Part<Cell>, row: &Row<'_>) -> Result<(), Failure> {
-        if row.step == Step::Deleted && !self.required {
+    fn without_unit(&self, unit: &Part<Bound>, row: &Row<'_>) -> Result<(), Failure> {
+        if row.is_gone() && !self.required {
             return Ok(());
         }
-        if unit.cells().iter().any(|cell| cell.read(row.image) == Value::Absent) {
-            return Err(Failure::absent(unit.column()));
+        if unit.any_cell(|cell| cell.read(&row.is) == Value::Absent) {
+            return Err(unit.absent());
         }
-        let column = unit.column();
-        Err(missing(&format!("unit or currency of field `{}` from column `{column}`", self.name)))
+        let what = format!("unit or currency of field `{}` from {}", self.name, unit.origin());
+        Err(Failure::missing(&what))
+    }
+
+    fn write_one(
+        &self,
+        part: &Part<Bound>,
+        text: &str,
+        writer: &mut FieldWriter<'_>,
+    ) -> Result<(), Failure> {
+        let name = &*self.name;
+        match &part.codec {
+            Codec::Text | Codec::Duration(_) => writer.text(name, text),
+            Codec::Code(_) => writer.code(name, text),
+            Codec::Decimal | Codec::Float(_) | Codec::Implied(_) => writer.decimal(name, text),
+            Codec::Date(_) => writer.date(name, text),
+            Codec::Instant(_) | Codec::Moment => writer.instant(name, text),
+            Codec::Bool(_) => writer.boolean(name, text == "true"),
+            Codec::Integer => match text.parse() {
+                Ok(number) => writer.integer(name, number),
+                Err(_) => return Err(part.too_large()),
+            },
+        }
+        Ok(())
+    }
+}
+
+impl Part<Bound> {
+    /// The log did not carry what it is made of.
+    fn absent(&self) -> Failure {
+        let mut name = None;
+        self.each_cell(&mut |cell| {
+            name.get_or_insert_with(|| cell.name.clone());
+        });
+        Failure::absent(name.as_deref().unwrap_or_default())
+    }
+
+    fn too_large(&self) -> Failure {
+        match &self.take {
+            crate::mapping::file::Take::Column(cell) => undecodable(cell, &self.codec),
+            _ => Failure::missing(&self.origin()),
+        }
     }
 }
 
 /// The number or the effective time.
-fn one<'v>(
-    part: Option<&'v Part<Cell>>,
-    row: &Row<'v>,
-    scratch: &'v mut String,
-) -> Result<Option<&'v str>, Failure> {
+fn one<'v>(part: Option<&'v Part<Bound>>, row: &Row<'v>) -> Result<Option<&'v str>, Failure> {
     let Some(part) = part else { return Ok(None) };
-    match part.value(row.image, scratch)? {
+    match part.value(row)? {
         Value::Text(text) => Ok(Some(text)),
-        Value::Absent if part.required || row.step != Step::Deleted => {
-            Err(Failure::absent(part.column()))
-        }
-        Value::Null if part.required => Err(missing(&format!("column `{}`", part.column()))),
+        Value::Absent if part.required || !row.is_gone() => Err(part.absent()),
+        Value::Null if part.required => Err(Failure::missing(&part.origin())),
         Value::Absent | Value::Null => Ok(None),
     }
 }
 
-fn write_one(
-    name: &str,
-    part: &Part<Cell>,
-    text: &str,
-    writer: &mut FieldWriter<'_>,
-) -> Result<(), Failure> {
-    match &part.codec {
-        Codec::Text => writer.text(name, text),
-        Codec::Code(_) => writer.code(name, text),
-        Codec::Decimal | Codec::Float(_) | Codec::Implied(_) => writer.decimal(name, text),
-        Codec::Date(_) => writer.date(name, text),
-        Codec::Instant(_) | Codec::Moment => writer.instant(name, text),
-        Codec::Bool(_) => writer.boolean(name, text == "true"),
-        Codec::Integer => match (text.parse(), part.cells().first()) {
-            (Ok(number), _) => writer.integer(name, number),
-            (Err(_), Some(cell)) => return Err(undecodable(cell, &part.codec)),
-            (Err(_), None) => return Err(missing("a constant")),
-        },
-    }
-    Ok(())
-}
-
-fn missing(what: &str) -> Failure {
-    Failure::new(Reason::MissingRequired, format!("{what} has no value"))
-}
-
-fn company<'v>(scope: &'v Scope<Cell>, row: &NetImage<'v>) -> Result<Cow<'v, str>, Failure> {
-    match (scope_token(scope, row)?, scope) {
+/// Whose row it is.
+pub(super) fn company<'v>(scope: &'v Scope<Bound>, sight: &Sight<'v>) -> Result<&'v str, Failure> {
+    match (scope_token(scope, sight)?, scope) {
         (Some(token), _) => Ok(token),
         (None, Scope::Column(cell, _)) => {
-            Err(missing(&format!("the company in column `{}`", cell.name)))
+            Err(Failure::missing(&format!("the company in column `{}`", cell.name)))
         }
-        (None, Scope::Constant(_)) => Err(missing("the company")),
+        (None, Scope::Constant(_) | Scope::Table(..)) => Err(Failure::missing("the company")),
     }
 }
 
-fn scope_token<'v>(
-    scope: &'v Scope<Cell>,
-    row: &NetImage<'v>,
-) -> Result<Option<Cow<'v, str>>, Failure> {
+pub(super) fn scope_token<'v>(
+    scope: &'v Scope<Bound>,
+    sight: &Sight<'v>,
+) -> Result<Option<&'v str>, Failure> {
     let (cell, aliases) = match scope {
-        Scope::Constant(token) => return Ok(Some(Cow::Borrowed(token))),
+        Scope::Constant(token) => return Ok(Some(token)),
         Scope::Column(cell, aliases) => (cell, aliases),
+        // Binding has replaced it by what the table's name tells.
+        Scope::Table(..) => return Ok(None),
     };
-    let raw = match cell.read(row) {
+    let raw = match cell.read(sight) {
         Value::Absent => return Err(Failure::absent(&cell.name)),
         Value::Null => return Ok(None),
         Value::Text(raw) => raw,
     };
-    match aliases.as_ref().map(|aliases| (aliases, aliases.look_up(raw))) {
-        None => Ok(Some(token(raw))),
-        Some((_, Coded::Value(value))) => Ok(Some(token(value))),
-        Some((_, Coded::Null)) => Ok(None),
-        Some((aliases, Coded::Unknown)) => Err(unknown_code(cell, &aliases.name)),
-    }
+    let told: Option<Cow<'_, str>> =
+        match aliases.as_ref().map(|table| (table, table.look_up(raw, None))) {
+            None => Some(token(raw)),
+            Some((_, Coded::Value(value))) => Some(token(value)),
+            Some((_, Coded::Null)) => None,
+            Some((aliases, Coded::Unknown)) => return Err(unknown_code(&cell.name, &aliases.name)),
+        };
+    Ok(told.map(|told| sight.desk.keep(told)))
 }
 
-fn entity_key<'v>(
-    cells: &'v [Cell],
-    row: &NetImage<'v>,
-    scratch: &'v mut String,
+/// The entity's key: the rule's own, or the table's.
+pub(super) fn entity_key<'v>(
+    own: Option<&'v [Pick<Bound>]>,
+    table: &'v [Cell],
+    row: &Row<'v>,
 ) -> Result<&'v str, Failure> {
-    let names = || cells.iter().map(|cell| &*cell.name).collect::<Vec<_>>().join("`, `");
-    match join(cells, row, scratch) {
+    let key = match own {
+        Some(picks) => join(picks, row)?,
+        None => join_cells(table, row),
+    };
+    let names = || match own {
+        Some(picks) => picks.iter().map(Pick::name).collect::<Vec<_>>().join("`, `"),
+        None => table.iter().map(|cell| &*cell.name).collect::<Vec<_>>().join("`, `"),
+    };
+    match key {
         Value::Text(key) if !key.is_empty() => Ok(key),
         Value::Absent => Err(Failure::absent(&names())),
-        Value::Text(_) | Value::Null => Err(missing(&format!("the key in `{}`", names()))),
-    }
-}
-
-/// How exactly a time is known, as its text shows: a day, a second, or fractions of one.
-fn precision(text: &str) -> Precision {
-    match text.len() {
-        ..=10 => Precision::Day,
-        _ if text.contains('.') => Precision::Micro,
-        _ => Precision::Second,
+        Value::Text(_) | Value::Null => Err(Failure::missing(&format!("the key in `{}`", names()))),
     }
 }

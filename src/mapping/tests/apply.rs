@@ -210,7 +210,7 @@ fn a_sentinel_is_null_and_a_float_is_rounded() {
 fn an_ignored_column_is_not_compared() {
     let text = orders(FULL);
     let mapping = Mapping::from_texts(&[("m.yaml", &text)]).unwrap();
-    let plan = mapping.bind("erp1", &schema(ReplicaIdentity::Full)).unwrap().unwrap();
+    let plan = mapping.bind("erp1", &schema(ReplicaIdentity::Full), &[]).unwrap().unwrap();
     assert_eq!(plan.key(), [0]);
     assert!(plan.compares(8));
     assert!(!plan.compares(11));
@@ -220,7 +220,7 @@ fn an_ignored_column_is_not_compared() {
 fn the_selection_is_the_tables_with_events() {
     let text = orders(FULL);
     let mapping = Mapping::from_texts(&[("m.yaml", &text)]).unwrap();
-    let selection = mapping.selection();
+    let selection = mapping.selection(&[]);
     assert!(selection.wants(&TableName::new("erp", "po")));
     assert!(!selection.wants(&TableName::new("erp", "other")));
     assert_eq!(selection.named(), [TableName::new("erp", "po")]);
@@ -228,7 +228,7 @@ fn the_selection_is_the_tables_with_events() {
         name: TableName::new("erp", "other"),
         ..(*schema(ReplicaIdentity::Full)).clone()
     };
-    assert!(mapping.bind("erp1", &Arc::new(other)).unwrap().is_none());
+    assert!(mapping.bind("erp1", &Arc::new(other), &[]).unwrap().is_none());
     assert_eq!(mapping.event_types().len(), 5);
 }
 

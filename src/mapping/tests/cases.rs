@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::{FULL, convert, orders};
+use crate::canonical::EventBatch;
 use crate::mapping::cases;
 
 const CASES: &str = "\
@@ -45,9 +46,13 @@ fn directory(cases: &str) -> (TempDir, PathBuf) {
     (directory, file)
 }
 
+fn play(play: &cases::Play<'_>) -> EventBatch {
+    convert(&play.changes, play.mapping, cases::SOURCE)
+}
+
 fn run(text: &str) -> Vec<cases::CaseResult> {
     let (_directory, file) = directory(text);
-    cases::run(&file, |batch, mapping| convert(batch, mapping, cases::SOURCE)).unwrap()
+    cases::run(&file, play).unwrap()
 }
 
 #[test]
@@ -93,8 +98,7 @@ fn an_update_rewrites_expectations_and_nothing_else() {
         "      []",
     );
     let (_directory, file) = directory(&wrong);
-    let text =
-        cases::update(&file, |batch, mapping| convert(batch, mapping, cases::SOURCE)).unwrap();
+    let text = cases::update(&file, play).unwrap();
     for part in [
         "# Kept as it is.\n",
         "      ce-subject: purchaseorder/7\n",
@@ -109,8 +113,7 @@ fn an_update_rewrites_expectations_and_nothing_else() {
         assert_eq!(result.differences, Vec::<String>::new(), "{text}");
     }
     let (_directory, file) = directory(&text);
-    let again =
-        cases::update(&file, |batch, mapping| convert(batch, mapping, cases::SOURCE)).unwrap();
+    let again = cases::update(&file, play).unwrap();
     assert_eq!(text, again, "an update of what holds changes nothing");
 }
 
@@ -119,7 +122,7 @@ fn a_case_that_cannot_run_is_a_finding() {
     let wrong =
         CASES.replace("su: S1, tot", "sux: S1, tot").replace("update: erp.po", "update: po");
     let (_directory, file) = directory(&wrong);
-    let findings = cases::run(&file, |batch, mapping| convert(batch, mapping, cases::SOURCE));
+    let findings = cases::run(&file, play);
     let problems: Vec<String> = findings.unwrap_err().into_iter().map(|f| f.problem).collect();
     assert_eq!(problems, ["table `erp.po` has no column `sux`", "there is no table `po` here"]);
 }

@@ -8,7 +8,7 @@ use crate::mapping::Mapping;
 fn misfits(rules: &str, identity: ReplicaIdentity) -> Vec<String> {
     let text = orders(rules);
     let mapping = Mapping::from_texts(&[("m.yaml", &text)]).unwrap();
-    let bound = mapping.bind("erp1", &schema(identity));
+    let bound = mapping.bind("erp1", &schema(identity), &[]);
     bound.err().unwrap_or_default().iter().map(line).collect()
 }
 
@@ -186,7 +186,7 @@ fn two_aliases_of_a_table_agree_on_its_key() {
     let text = text.replace("codes:\n", &format!("{again}\n"));
     let mapping = Mapping::from_texts(&[("m.yaml", &text)]);
     let mapping = mapping.unwrap_or_else(|findings| panic!("{findings:#?}"));
-    let findings = mapping.bind("erp1", &schema(ReplicaIdentity::Full)).unwrap_err();
+    let findings = mapping.bind("erp1", &schema(ReplicaIdentity::Full), &[]).unwrap_err();
     assert!(findings[0].problem.contains("are the same table, yet differ"), "{findings:?}");
 }
 

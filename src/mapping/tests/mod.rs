@@ -5,11 +5,13 @@ mod apply;
 mod cases;
 mod check;
 mod readme;
+mod standards;
 
 use std::sync::Arc;
 
-use super::{Mapping, NetChange, NetImage};
+use super::{Desk, Mapping, MemoryRows};
 use crate::canonical::{EventBatch, FrozenBatch, catalog, header};
+use crate::pipeline::{Plans, convert_whole};
 use erpbridge_connector::{
     BatchBuilder, ChangeBatch, Column, ColumnKind, Finding, Operation, Position, ReplicaIdentity,
     Sequence, TableName, TableSchema, Timestamp, Transaction, Value,
@@ -150,6 +152,7 @@ fn change_of(
         resume: Position::new("1"),
         complete: true,
         snapshot: operation == Operation::Read,
+        seed: false,
     });
     let mut images = builder.change(schema, operation, 1);
     if let Some(before) = before {
@@ -161,25 +164,11 @@ fn change_of(
     builder.finish()
 }
 
-/// Every change alone: enough where a transaction has one.
+/// The way of production: folded, remembered, mapped.
 fn convert(batch: &ChangeBatch, mapping: &Mapping, source: &str) -> EventBatch {
-    let mut out = EventBatch::new();
-    for change in batch.changes() {
-        let plan = mapping.bind(source, change.table()).expect("the mapping fits the table");
-        let net = NetChange {
-            table: change.table(),
-            transaction: change.transaction(),
-            operation: change.operation(),
-            before: change.before().map(NetImage::new),
-            after: change.after().map(NetImage::new),
-            ordinal: change.ordinal(),
-            index: 0,
-        };
-        if let Some(plan) = plan {
-            plan.apply(&net, &mut out);
-        }
-    }
-    out
+    let mut plans = Plans::new(source, Arc::new(mapping.clone()), Vec::new());
+    let (mut rows, mut desk) = (MemoryRows::default(), Desk::default());
+    convert_whole(batch, &mut plans, &mut rows, &mut desk).expect("the mapping fits the table")
 }
 
 fn run(

@@ -19,6 +19,7 @@ use erpbridge_connector::{Position, Sequence};
 use tokio::time::{Instant, sleep};
 
 use super::connect::Link;
+use super::memory::Memory;
 use super::read_back::{self, End};
 use super::refusal::{Refusal, expect};
 use super::stream;
@@ -39,8 +40,8 @@ pub(super) struct Claim<'c> {
     pub(super) source: &'c str,
     /// What this machine and the bucket remember.
     pub(super) records: Vec<OffsetRecord>,
-    /// The highest epoch this publisher has tried to claim with.
-    pub(super) tried: Option<u64>,
+    /// The epochs tried so far.
+    pub(super) memory: &'c Memory,
 }
 
 /// A claim that is stored.
@@ -56,20 +57,14 @@ pub(super) struct Claimed {
 
 impl Claim<'_> {
     /// Reads the stream's end and claims it, as often as another writer comes in between.
-    /// `tried` is told each epoch before it is sent: a claim whose answer was lost is still ours.
-    pub(super) async fn make(
-        mut self,
-        link: &mut Link,
-        tried: &mut Option<u64>,
-    ) -> Result<Claimed, PublishError> {
+    pub(super) async fn make(self, link: &mut Link) -> Result<Claimed, PublishError> {
         let give_up = Instant::now() + CLAIM_DEADLINE;
         loop {
             let end = read_back::end(link, self.stream, self.source).await?;
             self.step_down_if_replaced(&end)?;
             let resume = state::choose(&end.for_choice(), &self.records);
             let epoch = self.next_epoch(&end);
-            *tried = Some(epoch);
-            self.tried = Some(epoch);
+            self.memory.tries(epoch);
             match self.send(link, &end, &resume, epoch).await? {
                 Ok(stream_sequence) => return Ok(claimed(end, resume, epoch, stream_sequence)),
                 Err(refusal) if Instant::now() >= give_up => {
@@ -87,7 +82,7 @@ impl Claim<'_> {
 
     fn step_down_if_replaced(&self, end: &End) -> Result<(), PublishError> {
         let found = end.tail.as_ref().map_or(0, |tail| tail.epoch);
-        match self.tried {
+        match self.memory.tried() {
             Some(own) if found > own => Err(PublishError::new(
                 PublishErrorKind::Fenced,
                 format!(
@@ -102,7 +97,8 @@ impl Claim<'_> {
 
     fn next_epoch(&self, end: &End) -> u64 {
         let recorded = self.records.iter().map(|record| record.epoch);
-        let known = recorded.chain(end.tail.as_ref().map(|tail| tail.epoch)).chain(self.tried);
+        let known =
+            recorded.chain(end.tail.as_ref().map(|tail| tail.epoch)).chain(self.memory.tried());
         let now = u64::try_from(clock::now().as_micros() / 1000).unwrap_or(0);
         known.fold(now, |epoch, known| cmp::max(epoch, known.saturating_add(1)))
     }

@@ -26,6 +26,7 @@ mod claim;
 mod config;
 mod connect;
 mod dead_letters;
+mod memory;
 mod offsets;
 mod outgoing;
 mod read_back;
@@ -52,6 +53,7 @@ use crate::state::OffsetRecord;
 
 pub use check::check;
 pub use config::{Credentials, NatsConfig, StreamConfig, Tls};
+pub use memory::Memory;
 
 /// The most messages a server takes in one batch.
 pub const MAX_BATCH: usize = 1000;
@@ -61,11 +63,7 @@ pub const MAX_BATCH: usize = 1000;
 pub struct JetStreamPublisher {
     config: NatsConfig,
     source: String,
-    /// The highest epoch claimed or tried. A higher one in the stream is somebody else's.
-    tried: Option<u64>,
-    /// Until then messages go without the id by which the server recognises repeats: it still
-    /// knows ids of messages that were deleted since.
-    without_ids_until: Option<Instant>,
+    memory: Memory,
     session: Option<Session>,
 }
 
@@ -92,8 +90,17 @@ struct Session {
 }
 
 impl JetStreamPublisher {
-    /// A publisher for `source`. It connects when it claims.
+    /// The first publisher for `source`. It connects when it claims.
     pub fn new(config: NatsConfig, source: &str) -> Result<Self, PublishError> {
+        Self::with_memory(config, source, Memory::default())
+    }
+
+    /// A publisher that knows what those before it learned.
+    pub fn with_memory(
+        config: NatsConfig,
+        source: &str,
+        memory: Memory,
+    ) -> Result<Self, PublishError> {
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if source.is_empty() || !source.bytes().all(valid) {
             return Err(PublishError::new(
@@ -103,7 +110,7 @@ impl JetStreamPublisher {
             .with_hint("name the source with letters, digits, `-` and `_` only"));
         }
         let source = source.to_owned();
-        Ok(Self { config, source, tried: None, without_ids_until: None, session: None })
+        Ok(Self { config, source, memory, session: None })
     }
 
     async fn open(&mut self, local: Option<OffsetRecord>) -> Result<Standing, PublishError> {
@@ -116,9 +123,9 @@ impl JetStreamPublisher {
             stream: &stream,
             source: &self.source,
             records: local.into_iter().chain(kept.clone()).collect(),
-            tried: self.tried,
+            memory: &self.memory,
         };
-        let Claimed { standing, inside, complete } = claim.make(&mut link, &mut self.tried).await?;
+        let Claimed { standing, inside, complete } = claim.make(&mut link).await?;
         match self.record(&standing, complete) {
             Some(record) => copy.save(&mut link, &record).await?,
             None if kept.is_some() => copy.clear(&mut link).await?,
@@ -180,11 +187,10 @@ impl Publisher for JetStreamPublisher {
 
     async fn publish(&mut self, batch: &FrozenBatch) -> Result<Published, PublishError> {
         let mut session = self.take_session()?;
-        let resting = self.without_ids_until.is_some_and(|until| Instant::now() < until);
-        session.shared.with_ids = !resting;
+        session.shared.with_ids = self.memory.with_ids();
         let published = session.publish(&self.source, batch).await;
         if session.mistaken_for_repeat {
-            self.without_ids_until = Some(Instant::now() + self.config.stream.duplicate_window);
+            self.memory.rest_ids(Instant::now() + self.config.stream.duplicate_window);
         }
         let published = published?;
         self.session = Some(session);

@@ -46,6 +46,7 @@ fn transaction(number: u64) -> Transaction {
         resume: position(number),
         complete: true,
         snapshot: false,
+        seed: false,
     }
 }
 

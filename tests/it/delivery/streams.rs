@@ -56,6 +56,7 @@ async fn a_thousand_events_are_one_batch_and_one_more_is_refused() {
                 resume: position(1),
                 complete: true,
                 snapshot: false,
+                seed: false,
             },
             count,
         );

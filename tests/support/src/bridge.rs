@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::failure::Tried;
 use crate::{Directory, Failure, Process, Result, Signal, wait_for, wait_until};
 
+const LOG: &str = "bridge.log";
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A bridge that runs `erpbridge run` with a configuration of its own; killed on drop.
@@ -65,6 +66,11 @@ impl Bridge {
     /// Everything it wrote to both outputs, over all its starts.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Where its log is, while this guard lives.
+    pub fn log_path(&self) -> PathBuf {
+        self.directory.join(LOG)
     }
 
     /// Ends it like a crash, or does nothing if it is down.
@@ -129,7 +135,7 @@ fn launch(
     environment: &[(String, String)],
     directory: &Directory,
 ) -> Result<Process> {
-    Process::start(program, &directory.join("bridge.log"), |command| {
+    Process::start(program, &directory.join(LOG), |command| {
         command.arg("run").arg("--config").arg(directory.join("erpbridge.yaml"));
         command.envs(environment.iter().map(|(name, value)| (name, value)));
     })

@@ -25,6 +25,7 @@ mod seed;
 mod stream;
 mod tasks;
 mod tls;
+mod tryton;
 mod wait;
 
 pub use bridge::{Bridge, get, sample};
@@ -33,11 +34,12 @@ pub use failure::Failure;
 pub use nats::{Nats, NatsBuilder, NatsVersion};
 pub use ports::Port;
 pub use postgres::{PASSWORD, Postgres, PostgresBuilder, USER};
-pub use process::{Process, Signal};
+pub use process::{Process, Signal, log_tail};
 pub use proxy::{Proxy, Way};
 pub use seed::Seed;
 pub use stream::{StoredMessage, read_stream};
 pub use tls::Certificates;
+pub use tryton::Tryton;
 pub use wait::{wait_for, wait_until};
 
 /// What most operations here return.

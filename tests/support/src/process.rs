@@ -125,10 +125,7 @@ impl Process {
     /// A failure that says what was waited for and shows the end of the log.
     pub(crate) fn failure(&mut self, what: &str) -> Failure {
         let state = self.exited().map_or("still running".to_owned(), |status| status.to_string());
-        let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
-        let tail = lines.get(lines.len().saturating_sub(LOG_TAIL)..).unwrap_or_default();
-        let (name, tail) = (&self.name, tail.join("\n"));
+        let (name, tail) = (&self.name, log_tail(&self.log()));
         Failure::new(format!("{what}: \"{name}\" is {state}; its log ends:\n{tail}"))
     }
 }
@@ -153,6 +150,12 @@ pub(crate) fn output(mut command: Command) -> Result<String> {
 
 pub(crate) fn read_log(path: &Path) -> String {
     fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// The last lines of a log, for a failure to show.
+pub fn log_tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines.get(lines.len().saturating_sub(LOG_TAIL)..).unwrap_or_default().join("\n")
 }
 
 fn open_log(path: &Path) -> io::Result<File> {

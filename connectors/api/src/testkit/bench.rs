@@ -1,8 +1,9 @@
 //! What a connector's tests bring to the checks: a server, and how to write to it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Position, Source, TableName};
+use crate::{Position, Source, TableName, TableSelection};
 
 /// One row written by a check. Rows are `(id, note)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +66,9 @@ pub trait Bench: Send + Sync {
         values: &[&str],
     ) -> impl Future<Output = ()> + Send;
 
-    /// A source that follows these tables. Called again, it stands for the same source started
-    /// anew: same name, same place in the server's log.
-    fn source(&self, tables: &[TableName]) -> Box<dyn Source>;
+    /// A source that follows the tables of this selection. Called again, it stands for the same
+    /// source started anew: same name, same place in the server's log.
+    fn source(&self, selection: Arc<dyn TableSelection>) -> Box<dyn Source>;
 
     /// Whether a source resumes after this position by following the log. A connector may leave a
     /// mark before its snapshot, after which it would read the tables.

@@ -1,14 +1,19 @@
 //! The checks every connector must pass, one per promise. Each wants a fresh [`Bench`].
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{Bench, Run, Seen, SeenChange, TypeCase, Write};
+pub use super::seeding::{
+    an_interrupted_seeding_begins_again, seeds_are_of_one_instant_and_come_first,
+    seeds_of_a_later_start_meet_the_log,
+};
+use super::{Bench, Run, Seen, SeenChange, Tables, TypeCase, Write};
 use crate::{Finding, Position, Severity, TableName};
 
 /// A queue that holds everything a check writes.
-const ROOMY: usize = 64 << 20;
+pub(super) const ROOMY: usize = 64 << 20;
 /// A queue that a handful of rows fills.
-const TIGHT: usize = 4 << 10;
+pub(super) const TIGHT: usize = 4 << 10;
 /// A note long enough to fill queues and socket buffers soon.
 const LONG: usize = 4 << 10;
 
@@ -121,7 +126,7 @@ pub async fn progress_moves_while_nothing_wanted_happens(bench: &impl Bench) {
     run.stop().await;
 }
 
-/// Every value of every type has its canonical text, the same from the snapshot and the log.
+/// Every value of every type has its canonical text, the same from seeds, snapshot and log.
 pub async fn snapshot_and_log_give_the_same_text(bench: &impl Bench) {
     let types = bench.types();
     let table = bench.create_table_of("typed", &types).await;
@@ -130,21 +135,27 @@ pub async fn snapshot_and_log_give_the_same_text(bench: &impl Bench) {
     for id in 0..rows {
         bench.insert_values(&table, id, &expressions(&types, id)).await;
     }
-    let mut run = start(bench, &[&table], None);
+    let selection = Tables::new([&table]).seeding([&table]);
+    let mut run = start_with(bench, selection, None, ROOMY);
     let count = usize::try_from(rows).expect("few rows");
-    run.until_changes(count).await;
+    run.until_changes(2 * count).await;
     run.until_progress().await;
     for id in 0..rows {
         bench.insert_values(&table, 1000 + id, &expressions(&types, id)).await;
     }
-    let seen = run.until_changes(2 * count).await;
+    let seen = run.until_changes(3 * count).await;
     for change in &seen.changes {
         let id = id_of(change);
-        assert_eq!(change.snapshot, id < 1000, "row {id} comes from where it must");
+        let read = change.snapshot || change.seed;
+        assert_eq!(read, id < 1000, "row {id} comes from where it must");
         for (place, case) in types.iter().enumerate() {
             let (expression, text) = value(case, id % 1000);
             let found = change.cell(&format!("c{place}"));
-            let from = if change.snapshot { "snapshot" } else { "log" };
+            let from = match (change.seed, change.snapshot) {
+                (true, _) => "seed",
+                (_, true) => "snapshot",
+                _ => "log",
+            };
             assert_eq!(found, text, "{} {expression} from the {from}", case.declared);
         }
     }
@@ -161,22 +172,29 @@ fn value(case: &TypeCase, row: u32) -> (&'static str, Option<&'static str>) {
     *case.values.iter().cycle().nth(row).expect("a type case has values")
 }
 
-/// A source returns within the deadline: idle, with its queue full, and in a snapshot.
+/// A source returns within the deadline: idle, with its queue full, while it seeds, and in a
+/// snapshot.
 pub async fn stops_within_its_deadline(bench: &impl Bench) {
     let table = bench.create_table("stopped").await;
     let (run, origin) = following(bench, &[&table]).await;
     run.stop().await;
 
     fill(bench, &table).await;
-    let mut full = Run::start(bench.source(std::slice::from_ref(&table)), Some(origin), TIGHT);
-    full.until_changes(1).await;
-    full.stop().await;
-
+    let plain = Tables::new([&table]);
+    for selection in [plain.clone(), plain.seeding([&table])] {
+        stop_while_full(start_with(bench, selection, Some(&origin), TIGHT)).await;
+    }
     let filled = bench.create_table("found").await;
     fill(bench, &filled).await;
-    let mut snapshot = Run::start(bench.source(&[filled]), None, TIGHT);
-    snapshot.until_changes(1).await;
-    snapshot.stop().await;
+    let plain = Tables::new([&filled]);
+    for selection in [plain.clone(), plain.seeding([&filled])] {
+        stop_while_full(start_with(bench, selection, None, TIGHT)).await;
+    }
+}
+
+async fn stop_while_full(mut run: Run) {
+    run.until_changes(1).await;
+    run.stop().await;
 }
 
 /// A full queue for three times as long as the server bears silence: the source stays
@@ -186,7 +204,7 @@ pub async fn answers_while_the_queue_is_full(bench: &impl Bench) {
     let (run, origin) = following(bench, &[&table]).await;
     run.stop().await;
     let rows = fill(bench, &table).await;
-    let mut run = Run::start(bench.source(&[table]), Some(origin), TIGHT);
+    let mut run = start_with(bench, Tables::new([&table]), Some(&origin), TIGHT);
     run.until_changes(1).await;
     // Not for something to happen: for nothing to happen.
     tokio::time::sleep(3 * bench.silence_limit()).await;
@@ -201,7 +219,7 @@ pub async fn answers_while_the_queue_is_full(bench: &impl Bench) {
 pub async fn check_lists_every_missing_privilege(bench: &impl Bench) {
     let table = bench.create_table("guarded").await;
     let tables = [table];
-    let source = bench.source(&tables);
+    let source = bench.source(Arc::new(Tables::new(&tables)));
     let errors = || async {
         let findings = source.check().await.expect("the server can be asked");
         findings
@@ -239,13 +257,21 @@ async fn mend(bench: &impl Bench, findings: &[Finding]) {
 }
 
 fn start(bench: &impl Bench, tables: &[&TableName], after: Option<&Position>) -> Run {
-    let tables: Vec<TableName> = tables.iter().map(|table| (*table).clone()).collect();
-    Run::start(bench.source(&tables), after.cloned(), ROOMY)
+    start_with(bench, Tables::new(tables.iter().copied()), after, ROOMY)
+}
+
+pub(super) fn start_with(
+    bench: &impl Bench,
+    selection: Tables,
+    after: Option<&Position>,
+    bytes: usize,
+) -> Run {
+    Run::start(bench.source(Arc::new(selection)), after.cloned(), bytes)
 }
 
 /// A source past the snapshot of empty tables, and the position from which it follows the log,
 /// which is confirmed to it.
-async fn following(bench: &impl Bench, tables: &[&TableName]) -> (Run, Position) {
+pub(super) async fn following(bench: &impl Bench, tables: &[&TableName]) -> (Run, Position) {
     let mut run = start(bench, tables, None);
     let mut origin = run.until_progress().await.position;
     run.confirm(&origin);
@@ -259,7 +285,7 @@ async fn following(bench: &impl Bench, tables: &[&TableName]) -> (Run, Position)
 }
 
 /// Commits more than the queue and the sockets hold, and returns the ids.
-async fn fill(bench: &impl Bench, table: &TableName) -> Vec<u32> {
+pub(super) async fn fill(bench: &impl Bench, table: &TableName) -> Vec<u32> {
     let note = "x".repeat(LONG);
     let ids: Vec<u32> = (1..=4000).collect();
     for part in ids.chunks(100) {
@@ -270,7 +296,7 @@ async fn fill(bench: &impl Bench, table: &TableName) -> Vec<u32> {
     ids
 }
 
-fn insert(table: &TableName, id: u32) -> Write {
+pub(super) fn insert(table: &TableName, id: u32) -> Write {
     Write::Insert(table.clone(), id, format!("note {id}"))
 }
 
@@ -278,7 +304,7 @@ fn ids(changes: &[SeenChange]) -> Vec<u32> {
     changes.iter().map(id_of).collect()
 }
 
-fn id_of(change: &SeenChange) -> u32 {
+pub(super) fn id_of(change: &SeenChange) -> u32 {
     let id = change.cell("id").and_then(|id| id.parse().ok());
     id.unwrap_or_else(|| panic!("a row without an id: {change:?}"))
 }

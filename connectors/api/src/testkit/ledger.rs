@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use super::{Bench, TypeCase, Write, checks, table};
 use crate::{
     BatchBuilder, Closed, Finding, Operation, Position, Progress, Sequence, Source, SourceContext,
-    SourceError, SourceErrorKind, SourceEvent, SourceFuture, TableName, TableSchema, Timestamp,
-    Transaction, Value,
+    SourceError, SourceErrorKind, SourceEvent, SourceFuture, TableName, TableSchema,
+    TableSelection, Timestamp, Transaction, Value,
 };
 
 const SILENCE_LIMIT: Duration = Duration::from_secs(2);
@@ -28,6 +28,9 @@ enum Flaw {
     IgnoresStopWhileSending,
     DiesWhileTheQueueIsFull,
     FindsOnlyTheFirstProblem,
+    SeedsAsOfAnotherInstant,
+    SeedsOnlyAtTheFirstStart,
+    RemembersWhatItSeeded,
 }
 
 type Row = Vec<Option<String>>;
@@ -39,6 +42,8 @@ struct Database {
     commits: Mutex<Vec<Commit>>,
     committed: watch::Sender<usize>,
     missing: Mutex<BTreeSet<String>>,
+    /// How many seeds have been sent, for a source that wrongly goes on behind them.
+    seeded: Mutex<usize>,
 }
 
 struct Ledger {
@@ -87,9 +92,9 @@ impl Bench for Ledger {
         self.append(vec![(table.clone(), Operation::Insert, row)]);
     }
 
-    fn source(&self, tables: &[TableName]) -> Box<dyn Source> {
+    fn source(&self, selection: Arc<dyn TableSelection>) -> Box<dyn Source> {
         let database = Arc::clone(&self.database);
-        Box::new(LedgerSource { database, tables: tables.to_vec(), flaw: self.flaw })
+        Box::new(LedgerSource { database, selection, flaw: self.flaw })
     }
 
     fn types(&self) -> Vec<TypeCase> {
@@ -118,8 +123,16 @@ impl Bench for Ledger {
 
 struct LedgerSource {
     database: Arc<Database>,
-    tables: Vec<TableName>,
+    selection: Arc<dyn TableSelection>,
     flaw: Flaw,
+}
+
+/// Where rows come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    Log,
+    Snapshot,
+    Seeds,
 }
 
 impl LedgerSource {
@@ -128,7 +141,7 @@ impl LedgerSource {
         table(&format!("{name}(id integer key, {columns})"))
     }
 
-    fn batch(&self, number: usize, commit: &Commit, snapshot: bool) -> SourceEvent {
+    fn batch(&self, number: usize, commit: &Commit, from: From) -> SourceEvent {
         let mut batch = BatchBuilder::new();
         batch.begin(Transaction {
             id: number.to_string().into(),
@@ -136,12 +149,13 @@ impl LedgerSource {
             committed_at: Timestamp::default(),
             resume: Position::new(number.to_string()),
             complete: true,
-            snapshot,
+            snapshot: from == From::Snapshot,
+            seed: from == From::Seeds,
         });
         let wanted_only = self.flaw == Flaw::CountsWantedRowsOnly;
         let mut ordinal = 0;
         for (name, operation, row) in commit {
-            let wanted = self.tables.contains(name);
+            let wanted = self.selection.wants(name);
             ordinal += u64::from(wanted || !wanted_only);
             if wanted {
                 let cells = row.iter().map(|c| c.as_deref().map_or(Value::Null, Value::Text));
@@ -151,7 +165,7 @@ impl LedgerSource {
         SourceEvent::Changes(batch.finish())
     }
 
-    /// The rows of the wanted tables after the first `count` commits.
+    /// The rows of all tables after the first `count` commits.
     fn rows(&self, count: usize) -> Commit {
         let mut rows = BTreeMap::new();
         for (name, operation, row) in
@@ -193,20 +207,44 @@ impl LedgerSource {
         self.send(context, SourceEvent::Progress(Progress { position, as_of })).await
     }
 
+    async fn seed(&self, context: &SourceContext, count: usize) -> Result<(), SourceError> {
+        let early = self.flaw == Flaw::SeedsAsOfAnotherInstant;
+        let mut rows = self.rows(if early { count - 1 } else { count });
+        rows.retain(|(name, ..)| self.selection.seeds(name));
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let sent = *self.database.seeded.lock().unwrap();
+        let skipped = if self.flaw == Flaw::RemembersWhatItSeeded { sent } else { 0 };
+        for part in rows.get(skipped..).unwrap_or_default().chunks(100) {
+            self.send(context, self.batch(count, &part.to_vec(), From::Seeds)).await?;
+            *self.database.seeded.lock().unwrap() += part.len();
+        }
+        self.send(context, SourceEvent::Seeded).await
+    }
+
+    async fn snapshot(&self, context: &SourceContext, count: usize) -> Result<(), SourceError> {
+        let mut rows = self.rows(count);
+        rows.retain(|(name, ..)| self.selection.snapshots(name));
+        for part in rows.chunks(100) {
+            self.send(context, self.batch(count, &part.to_vec(), From::Snapshot)).await?;
+        }
+        self.progress(context, count).await
+    }
+
     async fn follow(&self, context: SourceContext) -> Result<(), SourceError> {
         let mut committed = self.database.committed.subscribe();
+        let count = *committed.borrow();
+        if context.resume_after.is_none() || self.flaw != Flaw::SeedsOnlyAtTheFirstStart {
+            self.seed(&context, count).await?;
+        }
         let mut at = match &context.resume_after {
             Some(position) if self.flaw != Flaw::ForgetsTheResumePosition => {
                 position.as_str().parse().unwrap()
             }
             Some(_) => 0,
             None => {
-                let count = *committed.borrow();
-                let rows = self.rows(count);
-                for part in rows.chunks(100) {
-                    self.send(&context, self.batch(count, &part.to_vec(), true)).await?;
-                }
-                self.progress(&context, count).await?;
+                self.snapshot(&context, count).await?;
                 count
             }
         };
@@ -233,8 +271,8 @@ impl LedgerSource {
         if self.flaw == Flaw::TellsProgressEarly {
             self.progress(context, number).await?;
         }
-        if commit.iter().any(|(name, ..)| self.tables.contains(name)) {
-            self.send(context, self.batch(number, commit, false)).await?;
+        if commit.iter().any(|(name, ..)| self.selection.wants(name)) {
+            self.send(context, self.batch(number, commit, From::Log)).await?;
         } else if self.flaw == Flaw::TellsNoIdleProgress {
             return Ok(());
         }
@@ -285,7 +323,10 @@ checked!(resumes_after_the_confirmed_position, ForgetsTheResumePosition, "after 
 checked!(ordinals_depend_on_the_log_alone, CountsWantedRowsOnly, "only one table selected");
 checked!(progress_never_comes_before_its_rows, TellsProgressEarly, "in vain: 21 row changes");
 checked!(progress_moves_while_nothing_wanted_happens, TellsNoIdleProgress, "in vain: progress");
-checked!(snapshot_and_log_give_the_same_text, PadsSnapshotText, "from the snapshot");
+checked!(snapshot_and_log_give_the_same_text, PadsSnapshotText, "from the seed");
 checked!(stops_within_its_deadline, IgnoresStopWhileSending, "still runs");
 checked!(answers_while_the_queue_is_full, DiesWhileTheQueueIsFull, "ended while its queue");
 checked!(check_lists_every_missing_privilege, FindsOnlyTheFirstProblem, "is not among");
+checked!(seeds_are_of_one_instant_and_come_first, SeedsAsOfAnotherInstant, "the instant of the");
+checked!(seeds_of_a_later_start_meet_the_log, SeedsOnlyAtTheFirstStart, "behind the last seed");
+checked!(an_interrupted_seeding_begins_again, RemembersWhatItSeeded, "every row again");

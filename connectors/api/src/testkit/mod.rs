@@ -13,8 +13,11 @@ mod describe;
 mod ledger;
 mod run;
 mod script;
+mod seeding;
+mod selection;
 
 pub use bench::{Bench, TypeCase, Write};
 pub use describe::{cells, table};
 pub use run::{Run, Seen, SeenChange};
 pub use script::{Change, Gate, ScriptSource};
+pub use selection::Tables;

@@ -34,6 +34,8 @@ pub struct SeenChange {
     pub resume: Position,
     /// Whether it was found by a snapshot.
     pub snapshot: bool,
+    /// Whether it is only to be remembered.
+    pub seed: bool,
     /// The row after, else before: NULL and absent cells are none.
     pub row: Vec<Option<String>>,
     /// The shape of the row.
@@ -55,10 +57,12 @@ impl SeenChange {
 /// Everything a run sent, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// The row changes.
+    /// The row changes, seeds among them.
     pub changes: Vec<SeenChange>,
     /// Each progress, with the number of row changes sent before it.
     pub progress: Vec<(Progress, usize)>,
+    /// For each word that all seeds are sent, the number of row changes sent before it.
+    pub seeded: Vec<usize>,
 }
 
 impl Seen {
@@ -73,6 +77,7 @@ impl Seen {
             SourceEvent::Progress(progress) => {
                 self.progress.push((progress.clone(), self.changes.len()));
             }
+            SourceEvent::Seeded => self.seeded.push(self.changes.len()),
             SourceEvent::Truncated(_) | SourceEvent::SchemaChanged { .. } => {}
         }
     }
@@ -86,6 +91,7 @@ fn changes(batch: &ChangeBatch) -> impl Iterator<Item = SeenChange> {
         ordinal: change.ordinal(),
         resume: change.transaction().resume.clone(),
         snapshot: change.transaction().snapshot,
+        seed: change.transaction().seed,
         row: change.after().or_else(|| change.before()).map(row).unwrap_or_default(),
         schema: Arc::clone(change.table()),
     })

@@ -23,7 +23,7 @@ use erpbridge_connector::{
 
 use crate::Lsn;
 use crate::pgoutput::{Message, Relation};
-use crate::position::{Identity, LogPosition};
+use crate::position::Places;
 use crate::relations::{self, Relations, TableFacts};
 
 mod row;
@@ -45,7 +45,7 @@ pub type Outbox = VecDeque<SourceEvent>;
 /// Makes batches of messages.
 pub struct Assembler {
     selection: Arc<dyn TableSelection>,
-    identity: Identity,
+    places: Places,
     limits: Limits,
     relations: Relations,
     builder: BatchBuilder,
@@ -71,16 +71,16 @@ struct Open {
 }
 
 impl Assembler {
-    /// Begins after `reached` in the log of `identity`.
+    /// Begins after `reached`; `places` makes the positions.
     pub fn new(
         selection: Arc<dyn TableSelection>,
-        identity: Identity,
+        places: Places,
         limits: Limits,
         reached: Lsn,
     ) -> Self {
         Self {
             selection,
-            identity,
+            places,
             limits,
             relations: Relations::default(),
             builder: BatchBuilder::new(),
@@ -108,6 +108,11 @@ impl Assembler {
     /// When the last complete transaction was committed.
     pub fn last_commit_at(&self) -> Option<Timestamp> {
         self.last_commit_at
+    }
+
+    /// Whether no transaction is open.
+    pub fn between_transactions(&self) -> bool {
+        self.open.is_none()
     }
 
     /// The server says that it has sent everything before `lsn`. Inside a transaction that is no
@@ -216,10 +221,11 @@ impl Assembler {
         if full {
             self.hand_over(out);
         }
-        let resume = self.resume();
+        let begins = full || self.open.as_ref().is_some_and(|open| !open.in_batch);
+        let resume = begins.then(|| self.resume());
         let Some(open) = self.open.as_mut() else { return };
         open.cut = false;
-        if full || !open.in_batch {
+        if let Some(resume) = resume {
             open.in_batch = true;
             self.builder.begin(open.transaction(resume));
         }
@@ -253,7 +259,7 @@ impl Assembler {
     }
 
     fn resume(&self) -> Position {
-        LogPosition::streaming(self.reached, self.identity).to_position()
+        self.places.at(self.reached)
     }
 }
 
@@ -278,6 +284,7 @@ impl Open {
             resume,
             complete: false,
             snapshot: false,
+            seed: false,
         }
     }
 }

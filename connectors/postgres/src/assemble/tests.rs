@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::pgoutput;
+use crate::position::Identity;
 
 const IDENTITY: Identity = Identity { system: 7, timeline: 1, database: 5 };
 
@@ -31,7 +32,8 @@ struct Log {
 
 impl Log {
     fn new(limits: Limits) -> Self {
-        let assembler = Assembler::new(Arc::new(Wants), IDENTITY, limits, Lsn::new(0x10));
+        let assembler =
+            Assembler::new(Arc::new(Wants), Places::Streaming(IDENTITY), limits, Lsn::new(0x10));
         let mut log = Self { assembler, out: Outbox::new() };
         log.announce(KEYED, "item", b'd', &["code", "name", "note"]);
         log.announce(FULL, "stock", b'f', &["code", "name", "note"]);

@@ -24,6 +24,7 @@ pub(super) struct Facts {
     pub(super) missing: Missing,
     /// What bears such a name but cannot be followed: `(name, what it is)`.
     pub(super) unfit: Unfit,
+    pub(super) subscribed: Vec<Subscribed>,
     pub(super) long_transactions: Vec<LongTransaction>,
     pub(super) asynchronous_commit: Vec<SettingScope>,
 }
@@ -93,6 +94,13 @@ pub(super) struct Table {
     pub(super) published: Option<Published>,
 }
 
+/// A table that a subscription of this database fills.
+#[derive(Debug)]
+pub(super) struct Subscribed {
+    pub(super) table: TableName,
+    pub(super) subscription: String,
+}
+
 #[derive(Debug)]
 pub(super) struct LongTransaction {
     /// `process 4711` or `prepared transaction 'x'`.
@@ -123,7 +131,8 @@ pub(super) async fn read(
         tables: tables(session, config, selection, relations).await?,
         missing,
         unfit,
-        long_transactions: long_transactions(session).await?,
+        subscribed: subscribed(session).await?,
+        long_transactions: long_transactions(session, OLD).await?,
         asynchronous_commit: asynchronous_commit(session).await?,
     })
 }
@@ -297,6 +306,28 @@ async fn rights(session: &Session, oids: &[u32]) -> Result<HashMap<u32, Rights>,
         .await
 }
 
+/// <https://www.postgresql.org/docs/current/catalog-pg-subscription-rel.html>
+const SUBSCRIBED: &str = "
+SELECT n.nspname, c.relname, s.subname
+FROM pg_subscription s
+JOIN pg_database d ON d.oid = s.subdbid AND d.datname = current_database()
+JOIN pg_subscription_rel r ON r.srsubid = s.oid
+JOIN pg_class c ON c.oid = r.srrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+ORDER BY s.subname, n.nspname, c.relname";
+
+async fn subscribed(session: &Session) -> Result<Vec<Subscribed>, SourceError> {
+    session
+        .read("look for tables that subscriptions fill", SUBSCRIBED, &[], |row| {
+            let name = TableName::new(row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?);
+            Ok(Subscribed { table: name, subscription: row.try_get(2)? })
+        })
+        .await
+}
+
+/// A transaction open for so many seconds is told.
+const OLD: f64 = 600.0;
+
 /// <https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ACTIVITY-VIEW>
 ///
 /// Creating a slot waits for every transaction that is open at that moment; an open one also
@@ -310,11 +341,14 @@ SELECT what, (extract(epoch FROM now() - started) / 60)::bigint FROM (
   SELECT 'prepared transaction ' || quote_literal(gid), prepared FROM pg_prepared_xacts
   WHERE database = current_database()
 ) t
-WHERE started < now() - interval '10 minutes' ORDER BY started LIMIT 5";
+WHERE started <= now() - make_interval(secs => $1) ORDER BY started LIMIT 5";
 
-async fn long_transactions(session: &Session) -> Result<Vec<LongTransaction>, SourceError> {
+async fn long_transactions(
+    session: &Session,
+    seconds: f64,
+) -> Result<Vec<LongTransaction>, SourceError> {
     session
-        .read("look for old open transactions", LONG_TRANSACTIONS, &[], |row| {
+        .read("look for old open transactions", LONG_TRANSACTIONS, &[&seconds], |row| {
             Ok(LongTransaction { what: row.try_get(0)?, minutes: row.try_get(1)? })
         })
         .await
@@ -335,4 +369,32 @@ async fn asynchronous_commit(session: &Session) -> Result<Vec<SettingScope>, Sou
             Ok(SettingScope { role: row.try_get(0)?, database: row.try_get(1)? })
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use erpbridge_test_support::Postgres;
+
+    use super::*;
+    use crate::session::connect;
+
+    #[tokio::test]
+    async fn open_and_prepared_transactions_are_told_once_they_are_old() {
+        let builder = Postgres::builder().setting("max_prepared_transactions", "5");
+        let postgres = builder.start().await.unwrap();
+        postgres.execute("CREATE TABLE t (a int)").await.unwrap();
+        let open = postgres.client().await.unwrap();
+        open.batch_execute("BEGIN; INSERT INTO t VALUES (1)").await.unwrap();
+        let process: i32 = open.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+        let prepared = "BEGIN; INSERT INTO t VALUES (2); PREPARE TRANSACTION 'it''s forgotten'";
+        postgres.execute(prepared).await.unwrap();
+
+        let url = postgres.url("postgres");
+        let session = connect(&PostgresConfig::from_url("north", &url).unwrap()).await.unwrap();
+        let told = long_transactions(&session, 0.0).await.unwrap();
+        let what: Vec<&str> = told.iter().map(|open| open.what.as_str()).collect();
+        let forgotten = "prepared transaction 'it''s forgotten'";
+        assert_eq!(what, [format!("process {process}").as_str(), forgotten]);
+        assert!(long_transactions(&session, OLD).await.unwrap().is_empty(), "they are young");
+    }
 }

@@ -176,10 +176,11 @@ fn encoding(facts: &Facts) -> Option<Finding> {
     })
 }
 
-/// What is not durable on the ERP's side may be published and then be gone after a crash.
+/// The log is sent only as far as it is durable on this server, so no event is out for a commit
+/// that a crash takes back. But the ERP's users were told that it is saved.
 fn durability(facts: &Facts) -> Vec<Finding> {
-    let problem = "commits are confirmed before they are durable: after a crash an event may be \
-                   out whose change the database has lost";
+    let problem = "commits are confirmed to the ERP before they are durable: a crash takes back \
+                   what its users believe saved, and no event tells of it";
     let mend = "turn it on for everything that writes business data";
     let mut findings = Vec::new();
     if facts.setting("synchronous_commit") == "off" {

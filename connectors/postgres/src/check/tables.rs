@@ -1,6 +1,6 @@
 //! The tables: whether they exist, and whether the log can tell their updates and deletes.
 
-use erpbridge_connector::{Finding, ReplicaIdentity};
+use erpbridge_connector::{Finding, ReplicaIdentity, TableName};
 
 use super::facts::{Facts, Table};
 use crate::catalog::in_log;
@@ -9,6 +9,8 @@ use crate::sql;
 
 pub(super) fn check(facts: &Facts, config: &PostgresConfig) -> Vec<Finding> {
     let mut findings: Vec<Finding> = absent(facts).chain(unfit(facts)).collect();
+    findings.extend(unmatched(facts, config));
+    findings.extend(subscribed(facts));
     for table in &facts.tables {
         if table.wanted {
             findings.extend(unlogged(table));
@@ -31,6 +33,19 @@ fn absent(facts: &Facts) -> impl Iterator<Item = Finding> {
     })
 }
 
+/// Names that lead nowhere are told one by one; patterns that match nothing only here. It is no
+/// error, because a table that matches may be created any day.
+fn unmatched(facts: &Facts, config: &PostgresConfig) -> Option<Finding> {
+    let nothing = facts.wanted().next().is_none();
+    (nothing && facts.missing.is_empty() && facts.unfit.is_empty()).then(|| {
+        Finding::warning(
+            format!("database {}", config.database),
+            "no table of it is one that the mappings read",
+            "look whether the patterns of the mappings are right, and whether this is the database",
+        )
+    })
+}
+
 fn unfit(facts: &Facts) -> impl Iterator<Item = Finding> {
     facts.unfit.iter().map(|(name, what)| {
         let mend = match *what {
@@ -41,6 +56,24 @@ fn unfit(facts: &Facts) -> impl Iterator<Item = Finding> {
             name.to_string(),
             format!("it is {what}, which has no changes of its own in the log"),
             mend,
+        )
+    })
+}
+
+/// What a subscription brings is in the log like any other change, without a word that it is not
+/// this database's own. Where it comes, in the end, of our own events, it goes round for ever.
+fn subscribed(facts: &Facts) -> impl Iterator<Item = Finding> {
+    let mapped = |name: &TableName| facts.wanted().any(|table| table.name == *name);
+    facts.subscribed.iter().filter(move |filled| mapped(&filled.table)).map(|filled| {
+        Finding::warning(
+            filled.table.to_string(),
+            format!(
+                "subscription {} fills it: what another database changed arrives as if it had \
+                 been changed here, and goes round for ever if that depends on our events",
+                filled.subscription
+            ),
+            "follow the database where the rows are written, or make sure that nothing writes our \
+             events back there",
         )
     })
 }

@@ -142,6 +142,13 @@ impl Line {
         });
     }
 
+    /// Leaves without waiting for confirmations: there is more to be sent.
+    pub(super) async fn leave(mut self) -> Result<(), SourceError> {
+        let last = self.feedback.tell(false);
+        self.tell(last).await?;
+        self.connection.finish().await
+    }
+
     /// Waits until the bridge has confirmed what it was sent, passes that on, and leaves.
     pub(super) async fn finish(mut self) -> Result<(), SourceError> {
         let deadline = Instant::now() + SETTLE_DEADLINE;
@@ -155,8 +162,6 @@ impl Line {
             }
             self.take_confirmation();
         }
-        let last = self.feedback.tell(false);
-        self.tell(last).await?;
-        self.connection.finish().await
+        self.leave().await
     }
 }

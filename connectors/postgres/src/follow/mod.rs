@@ -4,6 +4,9 @@
 //! (the next bytes, room in the queue, the catalogue) it waits for beside the clock, the
 //! confirmations and the stop, so a blocked bridge never makes the server believe that we are
 //! gone, and the queue's bound becomes the TCP window's.
+//!
+//! It may be told to follow only to a place. What was committed before that place has then been
+//! sent, nothing that was committed later, and the bridge need not have confirmed any of it.
 
 use std::collections::VecDeque;
 
@@ -16,7 +19,7 @@ use crate::assemble::{Assembler, Outbox};
 use crate::feedback::Feedback;
 use crate::observer::{Observer, Probe};
 use crate::pgoutput::{self, Message};
-use crate::position::Identity;
+use crate::position::{Lsn, Places};
 use crate::stream::{Connection, Event};
 
 mod line;
@@ -33,6 +36,17 @@ enum Pause {
     Announced(Vec<u8>),
     /// Nothing more is buffered.
     Quiet,
+    /// Everything before the place to follow to has been read.
+    Reached,
+}
+
+/// Why following ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was stopped.
+    Stopped,
+    /// Everything that was committed before the place to follow to has been sent.
+    Reached,
 }
 
 /// Follows the stream of one connection.
@@ -43,8 +57,10 @@ pub struct Follower<'a> {
     pub assembler: Assembler,
     /// What is told and heard.
     pub feedback: Feedback,
-    /// Whose log this is.
-    pub identity: Identity,
+    /// Makes the positions of the progress.
+    pub places: Places,
+    /// Follow no further than this place of the log.
+    pub until: Option<Lsn>,
     /// Answers what announcements leave out.
     pub observer: &'a Observer<'a>,
     /// Where the log ended, and when.
@@ -52,13 +68,14 @@ pub struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    /// Follows until stopped or failed.
-    pub async fn run(self, context: SourceContext) -> Result<(), SourceError> {
+    /// Follows until stopped or failed, or to the given place.
+    pub async fn run(self, context: SourceContext) -> Result<Ended, SourceError> {
         let SourceContext { out, confirmed, stop, status, .. } = context;
         let line = Line::new(self.connection, self.feedback, confirmed, stop, status);
-        let watermark = Watermark::new(self.identity, self.probes);
-        let (assembler, observer) = (self.assembler, self.observer);
-        Loop { line, assembler, observer, outbox: VecDeque::new(), watermark, out }.run().await
+        let watermark = Watermark::new(self.places, self.probes);
+        let (assembler, observer, until) = (self.assembler, self.observer, self.until);
+        let outbox = VecDeque::new();
+        Loop { line, assembler, observer, outbox, watermark, out, until }.run().await
     }
 }
 
@@ -69,10 +86,32 @@ struct Loop<'a> {
     outbox: Outbox,
     watermark: Watermark,
     out: Sender,
+    until: Option<Lsn>,
 }
 
 impl Loop<'_> {
-    async fn run(mut self) -> Result<(), SourceError> {
+    /// Whether a stop was asked for must be known before the queue closes: the bridge answers a
+    /// closed queue with a stop, and a broken connection would pass for an orderly end.
+    async fn run(mut self) -> Result<Ended, SourceError> {
+        let ended = self.follow().await;
+        let stopped = self.line.stopped();
+        let ended = match ended {
+            Ok(Ended::Reached) => return self.line.leave().await.map(|()| Ended::Reached),
+            Ok(Ended::Stopped) => {
+                // The queue must close before the bridge can know that nothing more comes.
+                let Self { line, out, .. } = self;
+                drop(out);
+                line.finish().await
+            }
+            Err(error) => Err(error),
+        };
+        match ended {
+            Err(error) if stopped => unless_gone(error),
+            ended => ended.map(|()| Ended::Stopped),
+        }
+    }
+
+    async fn follow(&mut self) -> Result<Ended, SourceError> {
         while !self.line.stopped() {
             let pause = match self.decode() {
                 Ok(pause) => pause,
@@ -86,26 +125,27 @@ impl Loop<'_> {
             if let Pause::Announced(message) = &pause {
                 self.announce(message).await?;
             }
-            if matches!(pause, Pause::Quiet) {
+            if matches!(pause, Pause::Quiet | Pause::Reached) {
                 // Waiting for more would only make what is there late.
                 self.assembler.flush(&mut self.outbox);
             }
             self.line.log_end = std::cmp::max(self.line.log_end, self.watermark.log_end());
             self.watermark.progress(&self.assembler, &mut self.outbox);
             self.deliver().await?;
-            if matches!(pause, Pause::Quiet) {
-                self.line.wait().await?;
+            match pause {
+                Pause::Quiet => self.line.wait().await?,
+                Pause::Reached if !self.line.stopped() => return Ok(Ended::Reached),
+                _ => {}
             }
         }
-        // The queue must close before the bridge can know that nothing more comes.
-        let Self { line, out, .. } = self;
-        drop(out);
-        line.finish().await
+        Ok(Ended::Stopped)
     }
 
     /// Decodes what is buffered until there is something to send.
     fn decode(&mut self) -> Result<Pause, SourceError> {
-        let Self { line: Line { connection, feedback, log_end, .. }, assembler, outbox, .. } = self;
+        let Self { line, assembler, outbox, until, .. } = self;
+        let Line { connection, feedback, log_end, .. } = line;
+        let until = until.unwrap_or(Lsn::END);
         while outbox.is_empty() {
             match connection.event()? {
                 None => return Ok(Pause::Quiet),
@@ -113,7 +153,10 @@ impl Loop<'_> {
                 Some(Event::KeepAlive { wal_end, sent_at, reply_wanted }) => {
                     feedback.heard_time(sent_at, reply_wanted);
                     *log_end = std::cmp::max(*log_end, wal_end);
-                    assembler.vouched(wal_end);
+                    assembler.vouched(std::cmp::min(wal_end, until));
+                    if wal_end >= until && assembler.between_transactions() {
+                        return Ok(Pause::Reached);
+                    }
                 }
                 Some(Event::Data { sent_at, message: bytes }) => {
                     feedback.heard_time(sent_at, false);
@@ -122,6 +165,10 @@ impl Loop<'_> {
                             return Ok(Pause::Announced(bytes.to_vec()));
                         }
                         Message::Relation(relation) => assembler.announce(&relation, None, outbox),
+                        // Transactions come in the order of their commits.
+                        Message::Begin { final_lsn, .. } if final_lsn >= until => {
+                            return Ok(Pause::Reached);
+                        }
                         message => assembler.take(message, outbox)?,
                     }
                 }
@@ -158,12 +205,22 @@ impl Loop<'_> {
     }
 }
 
+/// After a stop a server may leave before us. It misses our last confirmation then, and sends those
+/// changes once more.
+pub(crate) fn unless_gone(error: SourceError) -> Result<Ended, SourceError> {
+    if error.kind() != SourceErrorKind::Connection {
+        return Err(error);
+    }
+    tracing::info!(%error, "the server left first");
+    Ok(Ended::Stopped)
+}
+
 /// Where the log stands once this event is durable.
 fn position_of(event: &SourceEvent) -> Option<Position> {
     match event {
         SourceEvent::Changes(batch) => batch.transactions().last().map(|last| last.resume.clone()),
         SourceEvent::Progress(progress) => Some(progress.position.clone()),
-        SourceEvent::Truncated(_) | SourceEvent::SchemaChanged { .. } => None,
+        SourceEvent::Truncated(_) | SourceEvent::SchemaChanged { .. } | SourceEvent::Seeded => None,
     }
 }
 

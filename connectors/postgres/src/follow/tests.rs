@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::PostgresConfig;
 use crate::assemble::Limits;
-use crate::position::Lsn;
+use crate::position::{Identity, Lsn};
 
 const IDENTITY: Identity = Identity { system: 7, timeline: 1, database: 5 };
 
@@ -34,6 +34,14 @@ struct Ends {
 
 /// Runs a follower at 0/10 with a queue for one event against what `play` does.
 async fn follow<P: Future<Output = ()>>(play: impl FnOnce(Ends) -> P) -> Result<(), SourceError> {
+    follow_until(None, play).await.map(drop)
+}
+
+/// The same, no further than to a place.
+async fn follow_until<P: Future<Output = ()>>(
+    until: Option<Lsn>,
+    play: impl FnOnce(Ends) -> P,
+) -> Result<Ended, SourceError> {
     let (server, ours) = tokio::io::duplex(1 << 16);
     let (out, events) = queue(1);
     let (confirm, confirmed) = watch::channel(None);
@@ -47,9 +55,10 @@ async fn follow<P: Future<Output = ()>>(play: impl FnOnce(Ends) -> P) -> Result<
     let patience = Some(Duration::from_secs(6));
     let follower = Follower {
         connection: Connection::over(ours),
-        assembler: Assembler::new(Arc::new(Nothing), IDENTITY, limits, after),
+        assembler: Assembler::new(Arc::new(Nothing), Places::Streaming(IDENTITY), limits, after),
         feedback: Feedback::new(after, after, Timestamp::default(), patience),
-        identity: IDENTITY,
+        places: Places::Streaming(IDENTITY),
+        until,
         observer: &observer,
         probes,
     };
@@ -63,6 +72,13 @@ async fn keepalive(server: &mut DuplexStream, wal_end: u64, reply_wanted: bool) 
     let body = [&b"k"[..], &wal_end.to_be_bytes(), &[0; 8], &[u8::from(reply_wanted)]].concat();
     let message = [&b"d"[..], &22u32.to_be_bytes(), &body].concat();
     server.write_all(&message).await.unwrap();
+}
+
+/// A transaction begins that was committed at this place.
+async fn begin(server: &mut DuplexStream, final_lsn: u64) {
+    let body = [&b"w"[..], &[0; 24], b"B", &final_lsn.to_be_bytes(), &[0; 12]].concat();
+    let length = u32::try_from(body.len() + 4).unwrap();
+    server.write_all(&[&b"d"[..], &length.to_be_bytes(), &body].concat()).await.unwrap();
 }
 
 /// The next message of ours: `Some(confirmed)` for a status, `None` for the end of the stream.
@@ -108,6 +124,28 @@ async fn an_idle_place_is_told_and_acknowledged_only_once_it_is_confirmed() {
         while said(&mut ends.server).await.is_some() {}
     });
     followed.await.unwrap();
+}
+
+/// Nothing that was told is confirmed, and nothing beyond the place is told.
+#[tokio::test(start_paused = true)]
+async fn a_stretch_ends_at_its_place_without_waiting_for_confirmations() {
+    for commits in [false, true] {
+        let followed = follow_until(Some(Lsn::new(0x50)), |mut ends| async move {
+            keepalive(&mut ends.server, 0x40, false).await;
+            progress_to(&mut ends.events, "0/40;").await;
+            if commits {
+                begin(&mut ends.server, 0x58).await;
+            } else {
+                keepalive(&mut ends.server, 0x60, false).await;
+            }
+            while let Some(queued) = ends.events.recv().await {
+                let SourceEvent::Progress(progress) = &queued.event else { panic!("progress") };
+                assert!(progress.position.as_str().starts_with("0/50;"), "{progress:?}");
+            }
+            while said(&mut ends.server).await.is_some() {}
+        });
+        assert_eq!(followed.await.unwrap(), Ended::Reached);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::assemble::{Assembler, Outbox};
 use crate::observer::Probe;
-use crate::position::{Identity, LogPosition, Lsn};
+use crate::position::{Lsn, Places};
 
 /// Progress is told at most this often; batches carry positions of their own.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ const FIRST_PROBE: Duration = Duration::from_secs(10);
 
 /// When progress is told, and what it says.
 pub(super) struct Watermark {
-    identity: Identity,
+    places: Places,
     probes: watch::Receiver<Option<Probe>>,
     /// The oldest probe whose place has not been reached.
     pending: Option<Probe>,
@@ -36,9 +36,9 @@ pub(super) struct Watermark {
 }
 
 impl Watermark {
-    pub(super) fn new(identity: Identity, probes: watch::Receiver<Option<Probe>>) -> Self {
+    pub(super) fn new(places: Places, probes: watch::Receiver<Option<Probe>>) -> Self {
         let since = Instant::now();
-        Self { identity, probes, pending: None, as_of: None, told: None, told_at: None, since }
+        Self { places, probes, pending: None, as_of: None, told: None, told_at: None, since }
     }
 
     /// Queues a progress if there is one to tell and it is time.
@@ -55,7 +55,7 @@ impl Watermark {
             return;
         }
         (self.told, self.told_at) = (Some((reached, as_of)), Some(Instant::now()));
-        let position = LogPosition::streaming(reached, self.identity).to_position();
+        let position = self.places.at(reached);
         outbox.push_back(SourceEvent::Progress(Progress { position, as_of }));
     }
 

@@ -11,6 +11,7 @@ use erpbridge_connector::{SourceError, SourceErrorKind, Timestamp};
 
 use crate::Lsn;
 use crate::config::PostgresConfig;
+use crate::done::Done;
 use crate::position::{Identity, LogPosition, Place};
 use crate::sql::{identifier, literal};
 use crate::stream::{Connection, Row};
@@ -45,12 +46,21 @@ pub struct Slot {
 }
 
 /// How to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
     /// Make the slot; snapshot if configured.
     Fresh,
-    /// An earlier start got no further than its snapshot: remove what it left, begin afresh.
+    /// An earlier start got no further than to making its slot: remove what it left, begin afresh.
     Again,
+    /// An earlier start did not finish its snapshot: follow the log to now, then read the rest.
+    Finish {
+        /// Everything before this has been sent.
+        after: Lsn,
+        /// What the slot has confirmed already.
+        confirmed: Lsn,
+        /// The tables that have been read.
+        done: Option<Done>,
+    },
     /// Stream from the slot.
     Resume {
         /// After this.
@@ -152,7 +162,7 @@ pub async fn require_publication(
 pub async fn read_switch(
     connection: &mut Connection,
     server: &Server,
-    resume: Option<LogPosition>,
+    resume: Option<&LogPosition>,
 ) -> Result<Option<Lsn>, SourceError> {
     let Some(stored) = resume.and_then(|position| position.identity) else { return Ok(None) };
     let current = server.identity.timeline;
@@ -183,19 +193,26 @@ pub fn decide(
     if let Some(slot) = slot {
         usable(config, slot)?;
     }
-    if let Some(position) = resume {
-        same_log(&position, &server.identity, switch)?;
+    if let Some(position) = &resume {
+        same_log(position, &server.identity, switch)?;
     }
-    match (resume.map(|position| position.place), slot) {
-        (None, None) => Ok(Start::Fresh),
-        (None, Some(_)) => Err(slot_of_somebody(config)),
-        (Some(Place::Snapshot(_)), _) => Ok(Start::Again),
-        (Some(Place::Streaming(after)), None) => Err(slot_gone(config, after)),
-        (Some(Place::Streaming(after)), Some(slot)) if slot.lost.is_some() => {
-            Err(lost(config, slot, Some(after)))
-        }
-        (Some(Place::Streaming(after)), Some(slot)) => between(config, after, slot, server),
+    let Some(place) = resume.map(|position| position.place) else {
+        return if slot.is_none() { Ok(Start::Fresh) } else { Err(slot_of_somebody(config)) };
+    };
+    let after = place.lsn();
+    if after == Lsn::ZERO && matches!(place, Place::Snapshot(..)) {
+        return Ok(Start::Again);
     }
+    let slot = slot.ok_or_else(|| slot_gone(config, after))?;
+    if slot.lost.is_some() {
+        return Err(lost(config, slot, Some(after)));
+    }
+    between(config, after, slot, server)?;
+    let confirmed = slot.confirmed;
+    Ok(match place {
+        Place::Streaming(_) => Start::Resume { after, confirmed },
+        Place::Snapshot(_, done) => Start::Finish { after, confirmed, done },
+    })
 }
 
 /// The position must lie between what the slot has forgotten and where the log ends.
@@ -204,14 +221,14 @@ fn between(
     after: Lsn,
     slot: &Slot,
     server: &Server,
-) -> Result<Start, SourceError> {
+) -> Result<(), SourceError> {
     if after < slot.confirmed {
         return Err(gap(config, after, slot.confirmed));
     }
     if after > server.log_end {
         return Err(beyond(after, server.log_end));
     }
-    Ok(Start::Resume { after, confirmed: slot.confirmed })
+    Ok(())
 }
 
 fn usable(config: &PostgresConfig, slot: &Slot) -> Result<(), SourceError> {
@@ -257,8 +274,7 @@ fn same_log(
 
 /// Whether the server's history shares everything up to our position with us.
 fn before_switch(position: &LogPosition, switch: Option<Lsn>) -> bool {
-    let (Place::Snapshot(lsn) | Place::Streaming(lsn)) = position.place;
-    switch.is_some_and(|switch| lsn <= switch)
+    switch.is_some_and(|switch| position.place.lsn() <= switch)
 }
 
 fn begin_anew(config: &PostgresConfig) -> String {

@@ -35,10 +35,26 @@ fn a_slot_without_a_stored_position_is_not_taken_over() {
 }
 
 #[test]
-fn an_unfinished_snapshot_begins_again_with_or_without_its_slot() {
-    let unfinished = Some(LogPosition::snapshot(Lsn::new(0x100), IDENTITY));
-    assert_eq!(start(unfinished, None), Ok(Start::Again));
-    assert_eq!(start(unfinished, Some(&slot(0x100))), Ok(Start::Again));
+fn a_start_that_was_about_to_make_its_slot_begins_again_with_or_without_it() {
+    let trace = || Some(LogPosition::snapshot(Lsn::ZERO, None, IDENTITY));
+    assert_eq!(start(trace(), None), Ok(Start::Again));
+    assert_eq!(start(trace(), Some(&slot(0x100))), Ok(Start::Again));
+}
+
+#[test]
+fn an_unfinished_snapshot_is_finished_if_the_log_since_then_is_there() {
+    let mut done = Done::none_of([]);
+    done.insert(3);
+    for done in [None, Some(done)] {
+        let unfinished = || Some(LogPosition::snapshot(Lsn::new(0x200), done.clone(), IDENTITY));
+        let (after, confirmed) = (Lsn::new(0x200), Lsn::new(0x100));
+        let expected = Start::Finish { after, confirmed, done: done.clone() };
+        assert_eq!(start(unfinished(), Some(&slot(0x100))), Ok(expected));
+        let lost = Slot { lost: Some("wal_removed".to_owned()), ..slot(0x100) };
+        for slot in [None, Some(&lost), Some(&slot(0x201))] {
+            assert_eq!(start(unfinished(), slot), Err(SourceErrorKind::PositionLost));
+        }
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use postgres_protocol::message::backend::{DataRowBody, Message};
 use postgres_protocol::message::frontend;
 
 use crate::Lsn;
-use crate::config::PostgresConfig;
+use crate::config::{LONGEST_NAME, PostgresConfig};
 use crate::pgoutput;
 use crate::sql::{identifier, literal};
 
@@ -45,13 +45,22 @@ pub struct System {
     pub timeline: u32,
 }
 
+/// How long a slot lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Until it is dropped.
+    Lasting,
+    /// As long as the connection that made it.
+    Temporary,
+}
+
 /// A slot that was just made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSlot {
     /// Everything committed after this place is in the slot, everything before in the snapshot.
     pub consistent_point: Lsn,
     /// Other sessions import the snapshot by this name, while this connection stays idle.
-    pub snapshot: Option<String>,
+    pub snapshot: String,
 }
 
 /// What the server sends while it streams.
@@ -149,18 +158,33 @@ impl Connection {
 
     /// Makes the slot. It waits until every transaction that is open now has ended, and for that
     /// there is no deadline: the caller may drop the call, and with it the connection.
-    pub async fn create_slot(&mut self, slot: &str, export: bool) -> Result<NewSlot, SourceError> {
-        let snapshot = if export { "export" } else { "nothing" };
+    pub async fn create_slot(&mut self, slot: &str, life: Life) -> Result<NewSlot, SourceError> {
         let command = format!(
-            "CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT '{snapshot}')",
-            identifier(slot)
+            "CREATE_REPLICATION_SLOT {}{} LOGICAL pgoutput (SNAPSHOT 'export')",
+            identifier(slot),
+            match life {
+                Life::Lasting => "",
+                Life::Temporary => " TEMPORARY",
+            }
         );
         let doing = format!("create the replication slot `{slot}`");
         let rows = self.query_without_deadline(&command, &doing).await?;
         let mut cells = rows.into_iter().flatten().skip(1);
         let consistent_point = cells.next().flatten().ok_or_else(undecodable)?;
         let consistent_point = consistent_point.parse().map_err(|_| undecodable())?;
-        Ok(NewSlot { consistent_point, snapshot: cells.next().flatten() })
+        let snapshot = cells.next().flatten().ok_or_else(undecodable)?;
+        Ok(NewSlot { consistent_point, snapshot })
+    }
+
+    /// A name for a temporary slot of this connection, made of a slot's name and the server's
+    /// process: the last connection of a bridge that died may still hold one. A name at its
+    /// longest is cut, because the server would refuse the result.
+    pub async fn name_of_its_own(&mut self, slot: &str) -> Result<String, SourceError> {
+        let ask = "SELECT pg_catalog.pg_backend_pid()";
+        let rows = self.query(ask, "ask for the server's process").await?;
+        let process = rows.into_iter().flatten().flatten().next().ok_or_else(undecodable)?;
+        let room = LONGEST_NAME.saturating_sub(process.len() + 1);
+        Ok(format!("{}_{process}", slot.chars().take(room).collect::<String>()))
     }
 
     /// Removes the slot, and with it the log the server keeps for it.

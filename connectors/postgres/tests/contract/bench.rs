@@ -83,8 +83,7 @@ impl Bench for Server {
         self.run(&format!("INSERT INTO {table} VALUES ({id}, {})", values.join(", "))).await;
     }
 
-    fn source(&self, tables: &[TableName]) -> Box<dyn Source> {
-        let selection = Arc::new(Named(tables.to_vec()));
+    fn source(&self, selection: Arc<dyn TableSelection>) -> Box<dyn Source> {
         let source = PostgresSource::new(self.config.clone(), selection);
         let slot = self.config.slot.clone();
         Box::new(StartedByAPerson { source, slot, postgres: Arc::clone(&self.postgres) })
@@ -125,19 +124,6 @@ impl Bench for Server {
 
     async fn mend(&self, statement: &str) {
         self.run(statement).await;
-    }
-}
-
-/// Tables by name, as a mapping without patterns selects them.
-struct Named(Vec<TableName>);
-
-impl TableSelection for Named {
-    fn wants(&self, table: &TableName) -> bool {
-        self.0.contains(table)
-    }
-
-    fn named(&self) -> Vec<TableName> {
-        self.0.clone()
     }
 }
 

@@ -39,4 +39,7 @@ promises! {
     stops_within_its_deadline,
     answers_while_the_queue_is_full,
     check_lists_every_missing_privilege,
+    seeds_are_of_one_instant_and_come_first,
+    seeds_of_a_later_start_meet_the_log,
+    an_interrupted_seeding_begins_again,
 }

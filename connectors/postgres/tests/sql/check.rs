@@ -1,14 +1,17 @@
 //! The start-up check against servers that lack things.
 
-use erpbridge_connector::{Finding, Severity, SourceFuture};
+use erpbridge_connector::{Finding, Severity, SourceFuture, TableSelection};
 use erpbridge_postgres::{PostgresConfig, check};
 use erpbridge_test_support::Postgres;
 
-use crate::{Named, bare_role, config};
+use crate::{Named, Schema, bare_role, config};
 
 async fn found(config: &PostgresConfig, tables: &[&str]) -> Vec<Finding> {
-    let mapped = Named::new(tables);
-    let checking: SourceFuture<'_, _> = Box::pin(check(config, &mapped));
+    found_of(config, &Named::new(tables)).await
+}
+
+async fn found_of(config: &PostgresConfig, selection: &dyn TableSelection) -> Vec<Finding> {
+    let checking: SourceFuture<'_, _> = Box::pin(check(config, selection));
     checking.await.unwrap()
 }
 
@@ -171,6 +174,36 @@ async fn a_publication_that_leaves_things_out_is_told_with_what_adds_them() {
 }
 
 #[tokio::test]
+async fn tables_found_by_pattern_are_checked_like_named_ones() {
+    let postgres = good_server(
+        "CREATE SCHEMA erp;
+         CREATE TABLE erp.\"North$Line\" (id int PRIMARY KEY);
+         ALTER TABLE erp.\"North$Line\" REPLICA IDENTITY FULL;
+         CREATE TABLE erp.\"South$Line\" (id int PRIMARY KEY);
+         CREATE VIEW erp.lines AS SELECT 1; CREATE SCHEMA empty;
+         CREATE PUBLICATION erpbridge FOR TABLE erp.\"North$Line\"
+           WITH (publish_via_partition_root = true)",
+    )
+    .await;
+    let config = config(&postgres, "postgres");
+    let findings = found_of(&config, &Schema("erp")).await;
+    let unpublished = about(&findings, "mapped tables are not in it: erp.South$Line");
+    assert_eq!(unpublished.severity, Severity::Error);
+    assert_eq!(
+        unpublished.sql,
+        ["ALTER PUBLICATION \"erpbridge\" ADD TABLE \"erp\".\"South$Line\""]
+    );
+    for statement in findings.iter().flat_map(|finding| &finding.sql) {
+        postgres.execute(statement).await.unwrap();
+    }
+    assert_eq!(found_of(&config, &Schema("erp")).await, []);
+
+    let findings = found_of(&config, &Schema("empty")).await;
+    let unmatched = about(&findings, "no table of it is one that the mappings read");
+    assert_eq!((unmatched.severity, findings.len()), (Severity::Warning, 1));
+}
+
+#[tokio::test]
 async fn column_lists_and_row_filters_are_told() {
     let postgres = good_server(
         "CREATE TABLE listed (id int PRIMARY KEY, a int, b int);
@@ -285,6 +318,56 @@ async fn a_slot_that_is_lost_or_in_other_hands_is_told() {
     assert_eq!(lost.severity, Severity::Error);
     assert_eq!(lost.sql, ["SELECT pg_drop_replication_slot('erpbridge_north')"]);
     postgres.execute(&lost.sql[0]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mapped_table_that_a_subscription_fills_is_told() {
+    let postgres = good_server(
+        "CREATE TABLE a (id int PRIMARY KEY); ALTER TABLE a REPLICA IDENTITY FULL;
+         CREATE TABLE b (id int PRIMARY KEY); ALTER TABLE b REPLICA IDENTITY FULL;
+         CREATE PUBLICATION erpbridge FOR TABLE a, b",
+    )
+    .await;
+    postgres.create_database("hub").await.unwrap();
+    let hub = "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY);
+               CREATE PUBLICATION out FOR TABLE a, c";
+    postgres.execute_in("hub", hub).await.unwrap();
+    postgres.execute("CREATE TABLE c (id int PRIMARY KEY)").await.unwrap();
+    // On one server it would wait for itself to make the slot.
+    let slot = "SELECT pg_create_logical_replication_slot('fills', 'pgoutput')";
+    postgres.execute_in("hub", slot).await.unwrap();
+    let subscribe = format!(
+        "CREATE SUBSCRIPTION fills CONNECTION 'host={} port={} user=postgres dbname=hub' \
+         PUBLICATION out WITH (create_slot = false)",
+        postgres.socket().display(),
+        postgres.port()
+    );
+    postgres.execute(&subscribe).await.unwrap();
+    // A role without rights sees it, too.
+    let bare = bare_role(&postgres, "postgres").await;
+    for config in [config(&postgres, "postgres"), bare] {
+        let findings = found(&config, &["public.a", "public.b"]).await;
+        let filled = about(&findings, "subscription fills fills it");
+        assert_eq!((filled.severity, filled.subject.as_str()), (Severity::Warning, "public.a"));
+        let others = findings.iter().filter(|found| found.problem.contains("fills it"));
+        assert_eq!(others.count(), 1, "{findings:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_standby_before_16_is_refused_with_what_to_do() {
+    let primary = good_server(
+        "CREATE TABLE a (id int PRIMARY KEY); ALTER TABLE a REPLICA IDENTITY FULL;
+         CREATE PUBLICATION erpbridge FOR TABLE a",
+    )
+    .await;
+    let standby = primary.standby().await.unwrap();
+    let findings = found(&config(&standby, "postgres"), &["public.a"]).await;
+    assert_eq!(subjects(&findings), ["standby server"]);
+    assert_eq!(findings[0].severity, Severity::Error);
+    assert_eq!(findings[0].mend, "give the address of the primary");
+    standby.promote().await.unwrap();
+    assert!(found(&config(&standby, "postgres"), &["public.a"]).await.is_empty());
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use erpbridge_connector::{
-    Operation, Position, Receiver, SourceContext, SourceError, SourceErrorKind, SourceEvent,
+    Operation, Pass, Position, Receiver, SourceContext, SourceError, SourceErrorKind, SourceEvent,
     SourceFuture, SourceStatus, TableSelection, Value, queue,
 };
 use erpbridge_postgres::session::connect;
+use erpbridge_postgres::snapshot::{Mark, Moment, Reading};
 use erpbridge_postgres::{Lsn, PostgresConfig, snapshot};
 use erpbridge_test_support::{Postgres, wait_until};
 use tokio::sync::watch;
@@ -82,12 +83,12 @@ async fn run(
     name: &str,
     context: SourceContext,
 ) -> Result<(), SourceError> {
-    let point = Lsn::new(0x16_B374_D848);
-    let resume = Position::new("resume-here");
+    let moment = Moment { snapshot: name.to_owned(), at: Lsn::new(0x16_B374_D848) };
+    let mark = Mark::Fixed(Position::new("resume-here"));
+    let reading = Reading { config, selection, moment: &moment, pass: Pass::Snapshot, mark };
     // The type says that the bridge may run it on any of its threads.
-    let reading: SourceFuture<'_, _> =
-        Box::pin(snapshot::run(config, selection, name, point, resume, &context));
-    reading.await
+    let running: SourceFuture<'_, _> = Box::pin(snapshot::run(&reading, &context));
+    running.await.map(drop)
 }
 
 /// Reads everything wanted in one go.

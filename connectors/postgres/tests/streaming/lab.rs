@@ -31,16 +31,28 @@ pub(crate) fn server() -> PostgresBuilder {
     Postgres::builder().setting("max_replication_slots", "60").setting("max_wal_senders", "60")
 }
 
-/// Every table of some schemas.
-struct Schemas(&'static [&'static str]);
+/// Every table of some schemas, of which some seed and some are not read.
+struct Selected {
+    schemas: &'static [&'static str],
+    seeds: &'static [&'static str],
+    unread: &'static [&'static str],
+}
 
-impl TableSelection for Schemas {
+impl TableSelection for Selected {
     fn wants(&self, table: &TableName) -> bool {
-        self.0.contains(&table.schema.as_str())
+        self.schemas.contains(&table.schema.as_str())
     }
 
     fn named(&self) -> Vec<TableName> {
         Vec::new()
+    }
+
+    fn seeds(&self, table: &TableName) -> bool {
+        self.seeds.contains(&table.table.as_str())
+    }
+
+    fn snapshots(&self, table: &TableName) -> bool {
+        self.wants(table) && !self.unread.contains(&table.table.as_str())
     }
 }
 
@@ -50,6 +62,10 @@ pub(crate) struct Lab {
     pub(crate) config: PostgresConfig,
     pub(crate) postgres: Arc<Postgres>,
     pub(crate) schemas: &'static [&'static str],
+    /// Tables that seed.
+    pub(crate) seeds: &'static [&'static str],
+    /// Tables that the snapshot leaves out.
+    pub(crate) unread: &'static [&'static str],
 }
 
 impl Lab {
@@ -70,7 +86,8 @@ impl Lab {
         let client = postgres.client_of(database).await.unwrap();
         let mut config = PostgresConfig::from_url(database, &postgres.url(database)).unwrap();
         config.snapshot = SnapshotMode::Never;
-        let lab = Self { client, config, postgres, schemas: &["public"] };
+        let (seeds, unread): (&[&str], &[&str]) = (&[], &[]);
+        let lab = Self { client, config, postgres, schemas: &["public"], seeds, unread };
         lab.run(sql).await;
         lab
     }
@@ -121,7 +138,8 @@ impl Lab {
 
     /// Starts the source with a queue of so many bytes.
     pub(crate) fn start_with_room(&self, resume_after: Option<&Position>, bytes: usize) -> Tail {
-        let selection = Arc::new(Schemas(self.schemas));
+        let Self { schemas, seeds, unread, .. } = *self;
+        let selection = Arc::new(Selected { schemas, seeds, unread });
         Tail::start(PostgresSource::new(self.config.clone(), selection), resume_after, bytes)
     }
 
@@ -153,6 +171,8 @@ pub(crate) struct Line {
     pub(crate) text: String,
     pub(crate) sequence: String,
     pub(crate) ordinal: u64,
+    /// The primary key of its table, as the source knows it.
+    pub(crate) key: Vec<String>,
     /// Which batch of the run held it.
     pub(crate) batch: usize,
     pub(crate) complete: bool,
@@ -169,6 +189,8 @@ pub(crate) struct Tail {
     pub(crate) lines: Vec<Line>,
     pub(crate) progress: Vec<Position>,
     pub(crate) confirms: bool,
+    /// The newest position received.
+    pub(crate) at: Option<Position>,
     batches: usize,
 }
 
@@ -202,6 +224,7 @@ impl Tail {
             lines: Vec::new(),
             progress: Vec::new(),
             confirms: true,
+            at: None,
             batches: 0,
         }
     }
@@ -224,8 +247,11 @@ impl Tail {
                 None
             }
         };
-        if let Some(position) = position.filter(|_| self.confirms) {
-            self.confirm(&position);
+        if let Some(position) = position {
+            if self.confirms {
+                self.confirm(&position);
+            }
+            self.at = Some(position);
         }
         true
     }
@@ -254,6 +280,12 @@ impl Tail {
         let streaming = |position: &&Position| !position.as_str().starts_with("snapshot:");
         self.until("the log is followed", |tail| tail.progress.iter().any(|p| streaming(&p))).await;
         self.progress.iter().find(streaming).unwrap().clone()
+    }
+
+    /// The newest position received.
+    pub(crate) fn newest(&self) -> Position {
+        let newest = self.confirmed.as_ref().and_then(|confirmed| confirmed.borrow().clone());
+        newest.unwrap()
     }
 
     /// Receives so many lines in all, and returns their texts.
@@ -301,14 +333,22 @@ fn lines(batch: &ChangeBatch, number: usize) -> impl Iterator<Item = Line> {
         text: text(change),
         sequence: change.transaction().sequence.to_string(),
         ordinal: change.ordinal(),
+        key: key(change),
         batch: number,
         complete: change.transaction().complete,
         resume: change.transaction().resume.clone(),
     })
 }
 
+fn key(change: RowChange<'_>) -> Vec<String> {
+    let table = change.table();
+    let columns = table.primary_key.iter().filter_map(|place| table.columns.get(*place));
+    columns.map(|column| column.name.clone()).collect()
+}
+
 fn text(change: RowChange<'_>) -> String {
     let word = match change.operation() {
+        Operation::Read if change.transaction().seed => "seed",
         Operation::Read => "read",
         Operation::Insert => "insert",
         Operation::Update => "update",
@@ -351,10 +391,19 @@ fn line(event: &SourceEvent) -> Line {
             let text = format!("shape {} ({})", table.name.table, columns.join(", "));
             (text, (String::new(), 0))
         }
+        SourceEvent::Seeded => ("seeded".to_owned(), (String::new(), 0)),
         other => panic!("not a line: {other:?}"),
     };
     let (sequence, ordinal) = order;
-    Line { text, sequence, ordinal, batch: 0, complete: true, resume: Position::new("") }
+    Line {
+        text,
+        sequence,
+        ordinal,
+        key: Vec::new(),
+        batch: 0,
+        complete: true,
+        resume: Position::new(""),
+    }
 }
 
 /// The process that reads from our slot.

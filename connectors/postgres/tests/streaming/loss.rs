@@ -80,7 +80,7 @@ async fn after_a_crash_and_a_restart_of_the_server_the_log_goes_on() {
         tail.confirms = false;
         lab.run("INSERT INTO t VALUES (1)").await;
         tail.texts_of(1).await;
-        let Lab { config, client, postgres: also, schemas } = lab;
+        let Lab { config, client, postgres: also, schemas, seeds, unread } = lab;
         drop((client, also));
         let mut server: Postgres = Arc::into_inner(shared).unwrap();
         if crash {
@@ -95,7 +95,7 @@ async fn after_a_crash_and_a_restart_of_the_server_the_log_goes_on() {
         server.restart().await.unwrap();
         let shared = Arc::new(server);
         let client = shared.client_of(&table).await.unwrap();
-        let lab = Lab { config, client, postgres: Arc::clone(&shared), schemas };
+        let lab = Lab { config, client, postgres: Arc::clone(&shared), schemas, seeds, unread };
         lab.run("INSERT INTO t VALUES (2)").await;
         let mut tail = lab.start(Some(&origin));
         assert_eq!(tail.texts_of(2).await, ["insert t [1|NULL]", "insert t [2|NULL]"]);

@@ -6,10 +6,13 @@ mod connection;
 mod flow;
 mod lab;
 mod loss;
+mod recovery;
 mod rows;
+mod seeds;
 mod shapes;
 mod start;
 mod transactions;
+mod unfinished;
 
 use erpbridge_connector::{SourceError, SourceErrorKind};
 

@@ -92,6 +92,27 @@ async fn a_table_that_is_published_later_is_followed_from_then_on() {
     tail.stop().await;
 }
 
+/// The selection of the lab is a pattern: it names no table.
+#[tokio::test]
+async fn a_table_created_in_what_is_published_whole_appears_by_itself() {
+    for (name, published) in [("whole", "ALL TABLES"), ("by_schema", "TABLES IN SCHEMA public")] {
+        let lab = Lab::new(name, &format!("CREATE PUBLICATION erpbridge FOR {published}")).await;
+        let (mut tail, _) = lab.begin().await;
+        lab.run(
+            "CREATE SCHEMA other; CREATE TABLE other.t (id int PRIMARY KEY);
+             CREATE TABLE north (id int PRIMARY KEY, note text)",
+        )
+        .await;
+        lab.run("INSERT INTO other.t VALUES (1); INSERT INTO north VALUES (1, 'a')").await;
+        lab.run("CREATE TABLE south AS SELECT 7 AS id; ALTER TABLE south ADD PRIMARY KEY (id)")
+            .await;
+        lab.run("UPDATE south SET id = 8").await;
+        let texts = tail.texts_of(3).await;
+        assert_eq!(texts, ["insert north [1|a]", "insert south [7]", "update south [8] was [7]"]);
+        tail.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn a_table_without_columns_and_one_made_anew_are_followed() {
     let lab = Lab::new("remade", TABLE).await;
@@ -105,5 +126,27 @@ async fn a_table_without_columns_and_one_made_anew_are_followed() {
     lab.run("INSERT INTO t VALUES ('x')").await;
     let texts = tail.texts_of(3).await;
     assert_eq!(texts, ["insert empty []", "insert t [1|a|1]", "insert t [x]"]);
+    tail.stop().await;
+}
+
+#[tokio::test]
+async fn the_key_is_the_primary_key_even_where_the_log_flags_every_column() {
+    let lab = Lab::new(
+        "keys",
+        "CREATE TABLE t (note text, b int NOT NULL, a int NOT NULL, PRIMARY KEY (a, b));
+         ALTER TABLE t REPLICA IDENTITY FULL; CREATE PUBLICATION erpbridge FOR TABLE t",
+    )
+    .await;
+    let (mut tail, _) = lab.begin().await;
+    lab.run("INSERT INTO t VALUES ('x', 1, 2)").await;
+    lab.run("UPDATE t SET note = 'y'").await;
+    tail.texts_of(2).await;
+    lab.run("ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (b)").await;
+    lab.run("DELETE FROM t").await;
+    let texts = tail.texts_of(4).await;
+    assert_eq!(texts[2], "shape t (note text, b integer, a integer)");
+    assert_eq!(texts[3], "delete t was [y|1|2]");
+    let keys: Vec<_> = tail.lines.iter().map(|line| line.key.join(", ")).collect();
+    assert_eq!(keys, ["a, b", "a, b", "", "b"]);
     tail.stop().await;
 }

@@ -153,3 +153,27 @@ async fn a_large_transaction_is_cut_at_the_same_rows_at_every_replay() {
         lab.slot_is_free().await;
     }
 }
+
+#[tokio::test]
+async fn what_a_subscription_brings_arrives_like_any_other_change() {
+    let lab = Lab::alone(server(), TABLES).await;
+    lab.postgres.create_database("hub").await.unwrap();
+    let hub = "CREATE TABLE a (id int PRIMARY KEY, note text); CREATE PUBLICATION out FOR TABLE a";
+    lab.postgres.execute_in("hub", hub).await.unwrap();
+    let slot = "SELECT pg_create_logical_replication_slot('fills', 'pgoutput')";
+    lab.postgres.execute_in("hub", slot).await.unwrap();
+    let (mut tail, _) = lab.begin().await;
+    lab.run(&format!(
+        "CREATE SUBSCRIPTION fills CONNECTION 'host={} port={} user=postgres dbname=hub' \
+         PUBLICATION out WITH (create_slot = false, copy_data = false)",
+        lab.postgres.socket().display(),
+        lab.postgres.port()
+    ))
+    .await;
+    let written = "INSERT INTO a VALUES (1, 'there'); UPDATE a SET note = 'here'";
+    lab.postgres.execute_in("hub", written).await.unwrap();
+    assert_eq!(tail.texts_of(2).await, ["insert a [1|there]", "update a [1|here]"]);
+    lab.run("INSERT INTO a VALUES (2)").await;
+    assert_eq!(tail.texts_of(3).await[2], "insert a [2|NULL]");
+    tail.stop().await;
+}

@@ -42,6 +42,33 @@ impl Cluster {
         Ok(Self { programs, owner, certificates, directory })
     }
 
+    /// Makes a standby's data directory of the cluster that listens on `port`.
+    pub(super) fn backup(&self, port: u16) -> Result<Self> {
+        let directory = Directory::new("postgres")?;
+        give(directory.path(), self.owner)?;
+        fs::create_dir(directory.join("socket")).tried("cannot create the socket directory")?;
+        give(&directory.join("socket"), self.owner)?;
+        let mut backup = command(&self.programs.join("pg_basebackup"), self.owner);
+        backup.arg("--host").arg(self.socket()).args(["--port", &port.to_string()]);
+        backup.args([
+            "--username",
+            USER,
+            "--checkpoint=fast",
+            "--no-sync",
+            "--write-recovery-conf",
+        ]);
+        backup.arg("--pgdata").arg(directory.join("data")).current_dir(directory.path());
+        output(backup)?;
+        let (programs, certificates) = (self.programs.clone(), None);
+        Ok(Self { programs, owner: self.owner, certificates, directory })
+    }
+
+    /// The next start recovers by archive, and ends on a new timeline.
+    pub(super) fn ask_for_recovery(&self) -> Result<()> {
+        self.write("recovery.signal", "")?;
+        give(&self.data().join("recovery.signal"), self.owner)
+    }
+
     /// Writes the configuration files.
     pub(super) fn configure(&self, port: &Port, settings: &BTreeMap<String, String>) -> Result<()> {
         let certificates =

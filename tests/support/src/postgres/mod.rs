@@ -197,6 +197,44 @@ impl Postgres {
         self.wait_ready().await
     }
 
+    /// A hot standby of this cluster, on a port of its own and with the same settings.
+    pub async fn standby(&self) -> Result<Self> {
+        let port = Port::reserve()?;
+        let cluster = self.cluster.backup(self.port())?;
+        cluster.configure(&port, &self.settings)?;
+        let process = cluster.launch()?;
+        let settings = self.settings.clone();
+        let mut standby = Self { process, settings, port, cluster };
+        standby.wait_ready().await?;
+        Ok(standby)
+    }
+
+    /// Makes a standby a primary and returns when it is one.
+    pub async fn promote(&self) -> Result<()> {
+        self.execute("SELECT pg_promote()").await?;
+        self.wait_primary().await
+    }
+
+    /// Stops it and starts it as after a restore to the end of its log: the same data, its slots
+    /// included, on a new timeline.
+    pub async fn recover(&mut self) -> Result<()> {
+        self.stop_fast().await?;
+        self.settings.insert("restore_command".to_owned(), "false".to_owned());
+        self.cluster.configure(&self.port, &self.settings)?;
+        self.cluster.ask_for_recovery()?;
+        self.restart().await?;
+        self.wait_primary().await
+    }
+
+    async fn wait_primary(&self) -> Result<()> {
+        wait_until("postgres has left recovery", START_DEADLINE, async || {
+            let Ok(client) = self.client().await else { return false };
+            let recovering = client.query_one("SELECT pg_is_in_recovery()", &[]).await;
+            recovering.is_ok_and(|row| !row.get::<_, bool>(0))
+        })
+        .await
+    }
+
     async fn wait_ready(&mut self) -> Result<()> {
         let (socket, port) = (self.socket(), self.port());
         let process = &mut self.process;
@@ -243,6 +281,39 @@ mod tests {
         assert_eq!(count(&postgres).await, 1);
         postgres.restart().await.unwrap();
         assert_eq!((count(&postgres).await, postgres.port()), (1, port));
+    }
+
+    async fn timeline(postgres: &Postgres) -> i32 {
+        let client = postgres.client().await.unwrap();
+        let sql =
+            "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int";
+        client.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    #[tokio::test]
+    async fn a_standby_follows_and_can_be_promoted() {
+        let primary = Postgres::start().await.unwrap();
+        let standby = primary.standby().await.unwrap();
+        primary.execute("CREATE TABLE t (id int); INSERT INTO t VALUES (1)").await.unwrap();
+        wait_until("the row is there", Duration::from_secs(30), async || {
+            let client = standby.client().await.unwrap();
+            let rows = client.query("SELECT 1 FROM t", &[]).await;
+            rows.is_ok_and(|rows| rows.len() == 1)
+        })
+        .await
+        .unwrap();
+        standby.promote().await.unwrap();
+        standby.execute("INSERT INTO t VALUES (2)").await.unwrap();
+        assert_eq!((count(&primary).await, count(&standby).await), (1, 2));
+        assert_eq!((timeline(&primary).await, timeline(&standby).await), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn a_recovered_cluster_has_its_rows_on_a_new_timeline() {
+        let mut postgres = Postgres::start().await.unwrap();
+        postgres.execute("CREATE TABLE t (id int); INSERT INTO t VALUES (1)").await.unwrap();
+        postgres.recover().await.unwrap();
+        assert_eq!((count(&postgres).await, timeline(&postgres).await), (1, 2));
     }
 
     #[tokio::test]

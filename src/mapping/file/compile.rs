@@ -1,0 +1,402 @@
+//! From documents to one compiled mapping: names within it are resolved, its parts are checked
+//! against each other, and what a site's overlay says is laid over it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::authority::{self, Authority};
+use super::children::Children;
+use super::codec::CodeTables;
+use super::codes::CodeTable;
+use super::drift::Drift;
+use super::exception::Exception;
+use super::keeping::{Keeping, KeptTables};
+use super::link::Link;
+use super::names::{ColumnName, check_name, one_of};
+use super::reading::ReadingRules;
+use super::rule::{Rule, Shared};
+use super::scope::Scope;
+use super::table::Table;
+use super::when::Step;
+use crate::document::{Content, Entry, Fields, Findings, Node, Place};
+use crate::mapping::keys;
+use crate::mapping::stage::Written;
+
+/// One mapping: all files of one name, and its overlays.
+#[derive(Clone, Debug)]
+pub(in crate::mapping) struct Compiled {
+    /// Its name.
+    pub name: String,
+    /// `<name>@<content hash>`.
+    pub version: String,
+    /// Reading rules of all columns.
+    pub read: ReadingRules,
+    /// Whose rows they are.
+    pub company: Scope<Written>,
+    /// Where they are.
+    pub plant: Option<Scope<Written>>,
+    /// Which axes it speaks for.
+    pub authority: Authority,
+    /// What is done when the ERP changes.
+    pub drift: Drift,
+    /// Its tables by alias.
+    pub tables: BTreeMap<String, Table>,
+    /// Its rules in the order they were written.
+    pub rules: Vec<Rule>,
+    /// Its exceptions, in order.
+    pub exceptions: Vec<Exception>,
+    /// Its links, in order.
+    pub links: Vec<Link>,
+    /// What is remembered, by alias.
+    pub kept: KeptTables,
+}
+
+/// Compiles the files of one mapping. Findings may be errors; then the result is not to be used.
+pub(in crate::mapping) fn compile(
+    name: &str,
+    version: &str,
+    nodes: &[&Node],
+    overlays: &[&Node],
+    findings: &mut Findings,
+) -> Option<Compiled> {
+    let files = all_fields(nodes, keys::FILE, findings);
+    let over = all_fields(overlays, keys::OVERLAY, findings);
+    let sets = shared(&files, "fields", findings);
+    let sets = sets.into_iter().map(|entry| (entry.key.as_str(), entry)).collect();
+    let shared = Shared { codes: codes(&files, &over, findings), fields: sets };
+    let mut tables = tables(&files, findings);
+    lay_over(&over, &mut tables, findings);
+    let events = lists(&files, "events", findings);
+    let rules = events.iter().filter_map(|node| Rule::parse(node, &shared, findings)).collect();
+    let raised = lists(&files, "exceptions", findings);
+    let exceptions =
+        raised.iter().filter_map(|node| Exception::parse(node, &shared, findings)).collect();
+    let links = lists(&files, "links", findings);
+    let links = links.iter().filter_map(|node| Link::parse(node, findings)).collect();
+    let read = [once(&over, "read", findings), once(&files, "read", findings)];
+    let read = read.into_iter().flatten().map(|entry| ReadingRules::parse(&entry.value, findings));
+    let read = read.reduce(|over, own| over.or(&own)).unwrap_or_default();
+    let company = scope("company", &over, &files, findings);
+    let plant = scope("plant", &over, &files, findings);
+    let authority = once(&files, "authority", findings);
+    let drift = once(&files, "drift", findings);
+    let place = files.first().map(Fields::place)?;
+    if company.is_none() && tables.values().any(|table| table.company.is_none()) {
+        let mend = "add `company: { constant: <token> }` or `company: { column: <name> }`";
+        findings.error(place, "whose rows are these?", mend);
+    }
+    let mut compiled = Compiled {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        read,
+        // Without a company of the mapping every table has its own, and this is never looked at.
+        company: company.map_or_else(
+            || Scope::Constant(crate::canonical::subject::UNKNOWN.into()),
+            |(scope, _)| scope,
+        ),
+        plant: plant.map(|(scope, _)| scope),
+        authority: authority.map(|e| authority::parse(&e.value, findings)).unwrap_or_default(),
+        drift: drift.map(|entry| Drift::parse(&entry.value, findings)).unwrap_or_default(),
+        tables,
+        rules,
+        exceptions,
+        links,
+        kept: KeptTables::new(),
+    };
+    compiled.kept = compiled.keep(findings);
+    compiled.check(&files, &shared, &events, findings);
+    Some(compiled)
+}
+
+fn all_fields<'n>(nodes: &[&'n Node], known: &[&str], findings: &mut Findings) -> Vec<Fields<'n>> {
+    nodes.iter().filter_map(|node| node.fields(known, findings)).collect()
+}
+
+impl Compiled {
+    /// Every rule that makes events, those of exceptions included.
+    pub(in crate::mapping) fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+        let raised = self.exceptions.iter().flat_map(|raised| [&raised.opened, &raised.closed]);
+        self.rules.iter().chain(raised)
+    }
+
+    /// Whether anything looks at the table.
+    pub(in crate::mapping) fn uses(&self, alias: &str) -> bool {
+        self.kept.contains_key(alias)
+            || self.all_rules().any(|rule| rule.on == alias)
+            || self.links.iter().any(|link| link.on == alias)
+            || self.moves_to(alias)
+    }
+
+    /// Whether rows of the table found by a snapshot make events.
+    pub(in crate::mapping) fn snapshots(&self, alias: &str) -> bool {
+        self.all_rules().any(|rule| rule.on == alias && rule.when.has(Step::Read))
+    }
+
+    /// Whether rows of another table move to this one.
+    pub(in crate::mapping) fn moves_to(&self, alias: &str) -> bool {
+        let moved =
+            |table: &Table| table.deleted.as_ref().and_then(|deleted| deleted.moved.clone());
+        self.tables.values().filter_map(moved).any(|moved| *moved.to == *alias)
+    }
+
+    fn keep(&self, findings: &mut Findings) -> KeptTables {
+        let mut keeping = Keeping::new(&self.tables, findings);
+        for rule in self.all_rules() {
+            keeping.read(&rule.on, rule.columns());
+            rule.children().for_each(|children: &Children| keeping.children(&rule.on, children));
+        }
+        for raised in &self.exceptions {
+            keeping.read(&raised.opened.on, raised.columns());
+        }
+        for link in &self.links {
+            keeping.link(&link.on, link.columns());
+        }
+        for table in self.tables.values() {
+            let company = table.company.as_ref().unwrap_or(&self.company).columns();
+            let plant = table.plant.as_ref().or(self.plant.as_ref());
+            let scopes = company.into_iter().chain(plant.and_then(Scope::columns));
+            let read = scopes.chain(table.filter.columns()).collect::<Vec<ColumnName>>();
+            // A table that only others look up needs no company.
+            if self.all_rules().any(|rule| rule.on == table.alias) {
+                keeping.read(&table.alias, read);
+            }
+        }
+        keeping.finish()
+    }
+
+    fn check(
+        &self,
+        files: &[Fields<'_>],
+        shared: &Shared<'_>,
+        events: &[&Node],
+        findings: &mut Findings,
+    ) {
+        for table in self.tables.values() {
+            self.check_table(table, findings);
+            self.check_moved(table, findings);
+        }
+        let on = self.all_rules().map(|rule| (&rule.on, &rule.place));
+        for (on, place) in on.chain(self.links.iter().map(|link| (&link.on, &link.place))) {
+            self.check_alias(on, place, findings);
+        }
+        for (what, scope) in [("company", Some(&self.company)), ("plant", self.plant.as_ref())] {
+            self.check_scope(what, scope, files, findings);
+        }
+        if let Some(entry) = once(files, "sources", &mut Findings::new()) {
+            self.check_sources(&entry.value, findings);
+        }
+        let used: HashSet<&str> = self.all_rules().flat_map(Rule::code_tables).collect();
+        warn_unused_codes(&shared.codes, &used, findings);
+        warn_unused_sets(shared, events, findings);
+    }
+
+    /// A capture named for all tables must be one of every table that has no scope of its own.
+    fn check_scope(
+        &self,
+        what: &str,
+        scope: Option<&Scope<Written>>,
+        files: &[Fields<'_>],
+        findings: &mut Findings,
+    ) {
+        let place = files.iter().find_map(|file| file.entry(what)).map(|entry| &entry.place);
+        let (Some(scope), Some(place)) = (scope, place) else { return };
+        let own = |table: &Table| match what {
+            "company" => table.company.is_some(),
+            _ => table.plant.is_some(),
+        };
+        let making = |table: &&Table| self.all_rules().any(|rule| rule.on == table.alias);
+        for table in self.tables.values().filter(|table| !own(table)).filter(making) {
+            table.check_capture(scope, place, findings);
+        }
+    }
+
+    /// What the table says of deletes, and what its rules make of them, must be the same.
+    fn check_table(&self, table: &Table, findings: &mut Findings) {
+        let own: Vec<&Rule> = self.rules.iter().filter(|rule| rule.on == table.alias).collect();
+        if own.is_empty() {
+            if !self.uses(&table.alias) {
+                let problem = format!("nothing uses the table `{}`", table.alias);
+                let mend = "remove the table, or write an event `on` it";
+                findings.warning(&table.place, problem, mend);
+            }
+            return;
+        }
+        let Some(deleted) = &table.deleted else {
+            let problem = format!("what does it mean when a row of `{}` is deleted?", table.alias);
+            let mend = "add `deleted:` with one of cancelled, archived, reversed, physical, ignore";
+            findings.warning(&table.place, problem, mend);
+            return;
+        };
+        let mut firing = own.iter().filter(|rule| rule.when.has(Step::Deleted)).peekable();
+        if firing.peek().is_none() && deleted.meaning != super::deleted::Meaning::Ignore {
+            let problem = format!("no rule says that a row of `{}` was deleted", table.alias);
+            let mend = "write an event with `when: deleted`, or `deleted: ignore`";
+            findings.error(&table.place, problem, mend);
+        }
+        for rule in firing.filter(|rule| !deleted.meaning.fits(&rule.event.event)) {
+            let problem =
+                format!("`{}` is not what `{}` says a delete means", rule.event.name, table.alias);
+            let mend = format!("change the event, or `deleted:` on line {}", deleted.place.line);
+            findings.error(&rule.place, problem, mend);
+        }
+    }
+
+    fn check_moved(&self, table: &Table, findings: &mut Findings) {
+        let moved =
+            table.deleted.as_ref().and_then(|deleted| Some((deleted, deleted.moved.as_ref()?)));
+        if let Some((deleted, moved)) = moved {
+            return self.check_alias(&moved.to, &deleted.place, findings);
+        }
+        let moving = |rule: &&Rule| rule.on == table.alias && rule.when.has(Step::Moved);
+        for rule in self.rules.iter().filter(moving) {
+            let problem = format!("rows of `{}` do not move anywhere", table.alias);
+            let mend =
+                "say where to: `deleted: { moved_to: <table>, by: [<columns>], otherwise: … }`";
+            findings.error(&rule.place, problem, mend);
+        }
+    }
+
+    fn check_alias(&self, alias: &str, place: &Place, findings: &mut Findings) {
+        if !self.tables.contains_key(alias) {
+            let known: Vec<&str> = self.tables.keys().map(String::as_str).collect();
+            let problem = format!("there is no table `{alias}` in this mapping");
+            findings.error(place, problem, one_of(&known, alias));
+        }
+    }
+
+    /// Where several tables tell the same story, one of them is believed.
+    fn check_sources(&self, node: &Node, findings: &mut Findings) {
+        for entry in node.as_map(findings).unwrap_or_default() {
+            let Some(alias) = entry.value.as_text(findings) else { continue };
+            self.check_alias(alias, &entry.value.place, findings);
+            let named =
+                |rule: &&Rule| format!("{}.{}", rule.event.family, rule.event.entity) == entry.key;
+            let mut rules = self.rules.iter().filter(named).peekable();
+            if rules.peek().is_none() {
+                let problem = format!("no event is about `{}`", entry.key);
+                findings.error(
+                    &entry.place,
+                    problem,
+                    "write family.entity, as in `inventory.movement`",
+                );
+            }
+            for rule in rules.filter(|rule| rule.on != alias) {
+                let problem = format!(
+                    "`{}` comes from `{}`, and `sources` says `{alias}`",
+                    entry.key, rule.on
+                );
+                findings.error(&rule.place, problem, "keep one of the two: it would be told twice");
+            }
+        }
+    }
+}
+
+/// A key that only one file of a mapping may have.
+fn once<'n>(files: &[Fields<'n>], key: &str, findings: &mut Findings) -> Option<&'n Entry> {
+    let mut entries = files.iter().filter_map(|file| file.entry(key));
+    let first = entries.next()?;
+    for entry in entries {
+        let problem = format!("`{key}` is said twice in this mapping");
+        findings.error(&entry.place, problem, format!("keep one; the other is at {}", first.place));
+    }
+    Some(first)
+}
+
+/// A scope: the overlay's, or else the mapping's.
+fn scope(
+    what: &str,
+    over: &[Fields<'_>],
+    files: &[Fields<'_>],
+    findings: &mut Findings,
+) -> Option<(Scope<Written>, Place)> {
+    let entry = once(over, what, findings).or_else(|| once(files, what, findings))?;
+    Some((Scope::parse(what, &entry.value, findings)?, entry.place.clone()))
+}
+
+fn lists<'n>(files: &[Fields<'n>], key: &str, findings: &mut Findings) -> Vec<&'n Node> {
+    let nodes = files.iter().filter_map(|file| file.get(key));
+    nodes.filter_map(|node| node.as_list(findings)).flatten().collect()
+}
+
+/// The entries of a map that all files of a mapping share.
+fn shared<'n>(files: &[Fields<'n>], key: &str, findings: &mut Findings) -> Vec<&'n Entry> {
+    let nodes = files.iter().filter_map(|file| file.get(key));
+    let entries: Vec<&Entry> = nodes.filter_map(|node| node.as_map(findings)).flatten().collect();
+    let mut seen: BTreeMap<&str, &Entry> = BTreeMap::new();
+    for &entry in &entries {
+        match seen.get(entry.key.as_str()) {
+            Some(first) if first.place.file != entry.place.file => {
+                let problem = format!("`{}` is written in two files", entry.key);
+                let mend = format!("keep one; the other is at {}", first.place);
+                findings.error(&entry.place, problem, mend);
+            }
+            Some(_) => {}
+            None => {
+                seen.insert(&entry.key, entry);
+            }
+        }
+    }
+    entries
+}
+
+fn codes(files: &[Fields<'_>], over: &[Fields<'_>], findings: &mut Findings) -> CodeTables {
+    let local = shared(over, "codes", findings);
+    let own = shared(files, "codes", findings);
+    for entry in local.iter().filter(|entry| !own.iter().any(|own| own.key == entry.key)) {
+        let known: Vec<&str> = own.iter().map(|entry| entry.key.as_str()).collect();
+        let problem = format!("the mapping has no code table `{}`", entry.key);
+        findings.error(&entry.place, problem, one_of(&known, &entry.key));
+    }
+    let tables = own.into_iter().filter_map(|entry| {
+        let mut nodes = vec![&entry.value];
+        nodes.extend(local.iter().filter(|over| over.key == entry.key).map(|over| &over.value));
+        let table = CodeTable::parse(&entry.key, &nodes, findings)?;
+        Some((entry.key.clone(), Arc::new(table)))
+    });
+    tables.collect()
+}
+
+fn tables(files: &[Fields<'_>], findings: &mut Findings) -> BTreeMap<String, Table> {
+    let entries = shared(files, "tables", findings).into_iter().filter_map(|entry| {
+        check_name(&entry.key, &entry.place, findings);
+        let table = Table::parse(&entry.key, &entry.place, &entry.value, findings)?;
+        Some((entry.key.clone(), table))
+    });
+    entries.collect()
+}
+
+fn lay_over(over: &[Fields<'_>], tables: &mut BTreeMap<String, Table>, findings: &mut Findings) {
+    for entry in shared(over, "tables", findings) {
+        if let Some(table) = tables.get_mut(&entry.key) {
+            table.overlay(&entry.value, findings);
+        } else {
+            let known: Vec<&str> = tables.keys().map(String::as_str).collect();
+            let problem = format!("the mapping has no table `{}`", entry.key);
+            findings.error(&entry.place, problem, one_of(&known, &entry.key));
+        }
+    }
+}
+
+fn warn_unused_codes(codes: &CodeTables, used: &HashSet<&str>, findings: &mut Findings) {
+    let mut unused: Vec<_> = codes.values().filter(|table| !used.contains(&*table.name)).collect();
+    unused.sort_by_key(|table| table.place.line);
+    for table in unused {
+        let problem = format!("no event uses the code table `{}`", table.name);
+        findings.warning(&table.place, problem, "remove it, or use it with `code:`");
+    }
+}
+
+fn warn_unused_sets(shared: &Shared<'_>, events: &[&Node], findings: &mut Findings) {
+    let used = |name: &str| {
+        events.iter().any(|event| match &event.content {
+            Content::Map(entries) => entries
+                .iter()
+                .any(|entry| entry.key == "fields" && entry.value.text() == Some(name)),
+            _ => false,
+        })
+    };
+    for (name, entry) in shared.fields.iter().filter(|(name, _)| !used(name)) {
+        let problem = format!("no event uses the set of fields `{name}`");
+        findings.warning(&entry.place, problem, format!("remove it, or write `fields: {name}`"));
+    }
+}

@@ -1,0 +1,32 @@
+//! What a code table can give, against what its field may have.
+
+use super::codes::CodeTable;
+use super::names::one_of;
+use crate::canonical::Form;
+use crate::document::{Findings, Place};
+
+/// One of these states.
+pub(super) fn one_state(states: &[String]) -> Form {
+    Form::OneOf(states.iter().map(|state| state.as_str().into()).collect())
+}
+
+/// Every value a code table can give must be one the field may have.
+pub(super) fn check_targets(table: &CodeTable, form: &Form, used: &Place, findings: &mut Findings) {
+    for (value, place) in table.targets().filter(|(value, _)| !form.admits(value)) {
+        let problem = format!("`{value}` is not {}", form.describe());
+        let states: Vec<&str> = match form {
+            Form::OneOf(states) => states.iter().map(|state| &**state).collect(),
+            _ => Vec::new(),
+        };
+        let mend = match states.as_slice() {
+            [] => format!("code table `{}` is used for it on line {}", table.name, used.line),
+            states => one_of(states, value),
+        };
+        findings.error(place, problem, mend);
+    }
+    if table.passes() && matches!(form, Form::OneOf(_)) {
+        let problem =
+            format!("code table `{}` passes unknown codes, which fit no state", table.name);
+        findings.error(used, problem, "give its `\"*\"` a state, or `dead_letter`");
+    }
+}

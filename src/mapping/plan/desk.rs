@@ -1,0 +1,81 @@
+//! Where values are put together: memory that is used again for every change.
+
+use std::borrow::Cow;
+use std::cell::{RefCell, RefMut};
+use std::sync::Arc;
+
+use bumpalo::Bump;
+
+use crate::mapping::codec::Pseudonym;
+
+/// Texts made while a change is mapped. They live until the change is done, and then the memory
+/// is used again; a steady flow of changes allocates nothing.
+#[derive(Debug, Default)]
+pub struct Desk {
+    texts: Bump,
+    scratch: RefCell<String>,
+    /// Of expressions, whose inputs are decoded on the way.
+    inner: RefCell<String>,
+    pseudonym: Option<Arc<Pseudonym>>,
+}
+
+impl Desk {
+    /// A desk that can write pseudonyms.
+    pub fn with_pseudonym(pseudonym: Option<Arc<Pseudonym>>) -> Self {
+        Self { pseudonym, ..Self::default() }
+    }
+
+    /// The key of pseudonyms, if there is one.
+    pub(in crate::mapping) fn pseudonym(&self) -> Option<&Pseudonym> {
+        self.pseudonym.as_deref()
+    }
+
+    /// Clears it for the next change.
+    pub(in crate::mapping) fn clear(&mut self) {
+        self.texts.reset();
+    }
+
+    /// The text itself, or a copy that lives as long as the change is mapped.
+    pub(in crate::mapping) fn keep<'v>(&'v self, text: Cow<'v, str>) -> &'v str {
+        match text {
+            Cow::Borrowed(text) => text,
+            Cow::Owned(text) => self.texts.alloc_str(&text),
+        }
+    }
+
+    /// A copy that lives as long as the change is mapped.
+    pub(in crate::mapping) fn copy<'v>(&'v self, text: &str) -> &'v str {
+        self.texts.alloc_str(text)
+    }
+
+    /// A key as it is remembered, behind what keys of its table begin with.
+    pub(in crate::mapping) fn prefixed<'v>(&'v self, prefix: &str, key: &'v str) -> &'v str {
+        if prefix.is_empty() {
+            return key;
+        }
+        let mut whole = bumpalo::collections::String::new_in(&self.texts);
+        whole.push_str(prefix);
+        whole.push_str(key);
+        whole.into_bump_str()
+    }
+
+    /// What `decode` makes of a text.
+    pub(in crate::mapping) fn decoded<'v>(
+        &'v self,
+        text: &str,
+        decode: impl for<'s> FnOnce(&'s str, &'s mut String) -> Option<&'s str>,
+    ) -> Option<&'v str> {
+        let mut scratch = self.scratch.borrow_mut();
+        decode(text, &mut scratch).map(|text| self.copy(text))
+    }
+
+    /// Where an expression may write.
+    pub(in crate::mapping) fn inner(&self) -> RefMut<'_, String> {
+        self.inner.borrow_mut()
+    }
+
+    /// Memory for texts that are put together.
+    pub(in crate::mapping) fn texts(&self) -> &Bump {
+        &self.texts
+    }
+}

@@ -1,0 +1,81 @@
+//! Lists: the rows that point to a row, each with fields of its own.
+
+use std::cmp::Ordering;
+
+use erpbridge_connector::Value;
+
+use super::failure::{Failure, Trouble};
+use super::look::look_up;
+use super::row::Row;
+use super::sight::{Ground, LookedRows, Sight};
+use super::value::join;
+use crate::canonical::FieldWriter;
+use crate::deadletter::Reason;
+use crate::mapping::bind::{Cell, Children};
+use crate::mapping::codec;
+use crate::mapping::kept::KeptRow;
+use crate::mapping::memory::Memory;
+
+/// More parts than this do not belong into one event.
+const MAX_ITEMS: usize = 1000;
+
+impl Children {
+    /// Writes the rows that point to `parent`.
+    pub(super) fn write(
+        &self,
+        name: &str,
+        parent: &str,
+        row: &Row<'_>,
+        memory: &mut Memory<'_>,
+        writer: &mut FieldWriter<'_>,
+    ) -> Result<(), Trouble> {
+        let desk = row.is.desk;
+        let parent = desk.prefixed(&self.prefix, desk.copy(parent));
+        let mut rows = memory.children(self.table, self.index, parent, MAX_ITEMS)?;
+        if rows.len() > MAX_ITEMS {
+            let detail = format!("field `{name}` has more than {MAX_ITEMS} rows");
+            return Err(Failure::new(Reason::TooLarge, detail).into());
+        }
+        if let Some(sort) = &self.sort {
+            rows.sort_by(|(_, one), (_, other)| self.compare(sort, one, other, row));
+        }
+        writer.list(name, |list| {
+            for (key, kept) in &rows {
+                let mut looked = LookedRows::new();
+                looked.resize_with(self.slots.len(), Default::default);
+                let ground = Ground::Kept(kept, self.count);
+                let all: Vec<usize> = (0..self.slots.len()).collect();
+                look_up(&self.slots, &all, ground, &mut looked, desk, memory)?;
+                let sight = Sight { row: ground, looked: &looked, company: row.is.company, desk };
+                let item = Row::alone(sight);
+                let key = self.key_of(key, &item)?;
+                list.item(key, |fields| {
+                    self.fields.iter().try_for_each(|field| field.write(key, &item, memory, fields))
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    fn key_of<'v>(&'v self, remembered: &'v str, item: &Row<'v>) -> Result<&'v str, Failure> {
+        let Some(key) = &self.key else {
+            return Ok(remembered.strip_prefix(&*self.prefix).unwrap_or(remembered));
+        };
+        join(key, item)?.text().ok_or_else(|| Failure::missing("the key of an item"))
+    }
+
+    /// By number where both are numbers; what has no value comes last.
+    fn compare(&self, sort: &Cell, one: &KeptRow, other: &KeptRow, row: &Row<'_>) -> Ordering {
+        let read = |kept| {
+            let sight = Sight { row: Ground::Kept(kept, self.count), looked: &[], ..row.is };
+            match sort.read(&sight) {
+                Value::Text(text) => Some(row.is.desk.copy(text)),
+                Value::Null | Value::Absent => None,
+            }
+        };
+        match (read(one), read(other)) {
+            (Some(one), Some(other)) => codec::compare(one, other),
+            (one, other) => other.is_some().cmp(&one.is_some()),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Units and currencies that no standard knows are refused, when a mapping is loaded and when a
+//! row brings one.
+
+use erpbridge_connector::Operation;
+
+use super::{ROW, orders, problems, run, with};
+use crate::deadletter::Reason;
+
+#[test]
+fn a_constant_or_a_code_table_cannot_name_an_unknown_currency_or_unit() {
+    let rules = "
+  - emit: procurement.purchaseorder.created
+    on: orders
+    when: inserted
+    fields: { supplier: su, currency: { constant: EUX }, total: { value: tot, currency: { constant: eur } } }
+  - emit: procurement.purchaseorderline.added
+    on: orders
+    when: inserted
+    fields:
+      order: su
+      quantity: { value: { from: weight, float: { scale: 3 } }, unit: { from: cur, code: units } }
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+";
+    let text = orders(rules).replace("codes:\n", "codes:\n  units: { PC: PCE, '*': pass }\n");
+    let found = problems(&text).join("\n");
+    for part in [
+        "the constant `EUX` is not a currency code of ISO 4217",
+        "the constant `eur` is not a currency code of ISO 4217",
+        "`PCE` is not a unit code of UN/ECE Recommendation 20",
+    ] {
+        assert!(found.contains(part), "{part}\n\n{found}");
+    }
+}
+
+#[test]
+fn a_row_with_an_unknown_currency_is_a_dead_letter_and_one_with_an_old_currency_is_not() {
+    let rules = "
+  - emit: procurement.purchaseorder.created
+    on: orders
+    when: inserted
+    fields: { supplier: su, total: { value: tot, currency: cur } }
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+";
+    let unknown = run(rules, Operation::Insert, None, Some(with(&[(7, "EUX")])));
+    let [letter] = unknown.dead_letters.as_slice() else { panic!("{:?}", unknown.dead_letters) };
+    assert_eq!(letter.reason, Reason::Decode);
+    let detail = "column `cur` does not give a currency code of ISO 4217";
+    assert!(letter.detail.ends_with(detail), "{}", letter.detail);
+    for known in [ROW, with(&[(7, "DEM")])] {
+        assert_eq!(run(rules, Operation::Insert, None, Some(known)).len(), 1);
+    }
+}
