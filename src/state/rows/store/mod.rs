@@ -101,7 +101,7 @@ impl RowStore {
         limits: Limits,
     ) -> Result<Self, RowStoreError> {
         let blame = Blame::new(directory);
-        let db = disk::open(directory, limits.cache_bytes / 2, &blame)?;
+        let db = disk::open(directory, limits.cache_bytes - rows_of(limits), &blame)?;
         let file = disk::file(directory);
         let file_bytes = move || std::fs::metadata(&file).ok().map(|found| found.len());
         Self::with(db, blame, tables, limits, Box::new(file_bytes))
@@ -130,7 +130,7 @@ impl RowStore {
             blame,
             limits,
             tables: adopted.iter().map(Kept::from).collect(),
-            hot: Hot::new(limits.cache_bytes - limits.cache_bytes / 2),
+            hot: Hot::new(rows_of(limits)),
             log: Log::new(),
             reading,
             flight: None,
@@ -250,6 +250,12 @@ impl From<&Adopted> for Kept {
     fn from(adopted: &Adopted) -> Self {
         Self { number: adopted.number, seeding: !adopted.seeded, fresh: BTreeMap::new() }
     }
+}
+
+/// Memory for rows. The pages of the file get the larger part: searches and the writer need them
+/// as well, and a page holds dozens of rows.
+fn rows_of(limits: Limits) -> usize {
+    limits.cache_bytes / 4
 }
 
 fn place(table: KeptTable) -> usize {
