@@ -141,7 +141,8 @@ impl<P: Publisher + 'static> Pipeline<P> {
             if in_flight.is_none() {
                 in_flight = self.send_next(last);
             }
-            let reads = !last && self.outbox.wants_more();
+            let reads =
+                !last && self.outbox.wants_more() && self.converter.remembered().wants_more();
             let keeps = in_flight.is_none() && self.beyond.is_some();
             let flush_at = self.converter.remembered().next_flush();
             tokio::select! {
@@ -196,6 +197,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
                 seen.map(|seen| self.count_rows(seen)).map_err(PipelineError::from)
             }
             SourceEvent::Progress(progress) => {
+                self.converter.remembered().progress();
                 self.outbox.progress(progress);
                 Ok(())
             }

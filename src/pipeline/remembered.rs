@@ -29,6 +29,19 @@ pub struct Remembered {
     flush_from: Instant,
     /// Whether all seeds are in. Before, the rows are true to no position.
     seeded: bool,
+    founding: Founding,
+}
+
+/// How far the first position is that new seeds have on disk. Events of the log that are made
+/// with seeds a crash would lose could not be made the same way again: the tables have moved on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Founding {
+    /// There are no new seeds, or they are on disk.
+    Done,
+    /// The seeds are in; the position after them is still to come.
+    Seeded,
+    /// It has come. Nothing more may be read before it is on disk.
+    Waiting,
 }
 
 enum Kind {
@@ -57,7 +70,7 @@ impl Remembered {
 
     fn new(rows: Kind) -> Self {
         let (waiting, flushing, flush_from) = (None, None, Instant::now());
-        Self { rows, waiting, flushing, flush_from, seeded: true }
+        Self { rows, waiting, flushing, flush_from, seeded: true, founding: Founding::Done }
     }
 
     /// The rows.
@@ -80,8 +93,22 @@ impl Remembered {
     pub(super) fn seeded(&mut self) {
         self.seeded = true;
         if let Kind::Store { store, .. } = &mut self.rows {
+            self.founding = Founding::Seeded;
             store.seeded();
         }
+    }
+
+    /// A position has come from the source. The first one after the seeds is the one their table
+    /// rows go to disk with.
+    pub(super) fn progress(&mut self) {
+        if self.founding == Founding::Seeded {
+            self.founding = Founding::Waiting;
+        }
+    }
+
+    /// Whether more may be read from the source: not while seeds are on their way to disk.
+    pub(super) fn wants_more(&self) -> bool {
+        self.founding != Founding::Waiting
     }
 
     /// The rows since the last call belong to this transaction, which is complete.
@@ -120,6 +147,9 @@ impl Remembered {
         self.flush_from = Instant::now() + FLUSH_INTERVAL;
         store.flush()?;
         let landed = landed(&mut self.flushing, durable);
+        if landed.is_some() && self.founding == Founding::Waiting {
+            self.founding = Founding::Done;
+        }
         if self.flushing.is_none() {
             self.flushing = self.waiting.take();
             // What was given now may be on disk at the next call.
