@@ -204,9 +204,21 @@ pub fn convert_whole(
     rows: &mut dyn Rows,
     desk: &mut Desk,
 ) -> Result<EventBatch, ConvertError> {
+    let mut events = EventBatch::new();
+    convert_into(&mut events, batch, plans, rows, desk)?;
+    Ok(events)
+}
+
+/// The same, appended to a batch.
+pub fn convert_into(
+    events: &mut EventBatch,
+    batch: &ChangeBatch,
+    plans: &mut Plans,
+    rows: &mut dyn Rows,
+    desk: &mut Desk,
+) -> Result<(), ConvertError> {
     let bound: BatchPlans = plans.of(batch)?;
     let mut scratch = Scratch::default();
-    let mut events = EventBatch::new();
     for (index, transaction) in batch.transactions().iter().enumerate() {
         let own = batch.changes().filter(|change| change.transaction_index() == index);
         let last = own.clone().last().map_or(0, |change| change.ordinal());
@@ -216,11 +228,11 @@ pub fn convert_whole(
             continue;
         }
         for (plan, net) in folded {
-            plan.apply(&net, &mut memory, desk, &mut events)?;
+            plan.apply(&net, &mut memory, desk, events)?;
         }
         events.settle(transaction, last);
     }
-    Ok(events)
+    Ok(())
 }
 
 impl Seen {
