@@ -1,0 +1,1 @@
+//! Follows a SQL Server database by its change data capture tables.

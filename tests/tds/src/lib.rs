@@ -1,0 +1,1 @@
+//! A scripted server that speaks TDS, with a small CDC database behind it.
