@@ -41,6 +41,7 @@ mod facts;
 mod fault;
 mod login;
 mod lsn;
+mod problem;
 mod server;
 mod value;
 

@@ -1,5 +1,13 @@
 //! Values: what a cell, a parameter or an expression holds.
 
+pub(crate) mod calendar;
+pub(crate) mod cast;
+pub(crate) mod collation;
+mod decimal;
+pub(crate) mod kind;
+pub(crate) mod order;
+pub(crate) mod text;
+
 use std::sync::Arc;
 
 /// An exact number: `digits` × 10^-`scale`.
