@@ -1,1 +1,12 @@
 //! Follows a SQL Server database by its change data capture tables.
+
+pub mod config;
+pub mod done;
+pub mod error_number;
+pub mod position;
+mod sql;
+pub mod tls;
+mod url;
+
+pub use config::{ConfigError, Secret, SnapshotMode, SqlServerConfig, TlsConfig, TlsMode};
+pub use position::Lsn;
