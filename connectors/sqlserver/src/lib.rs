@@ -1,9 +1,11 @@
 //! Follows a SQL Server database by its change data capture tables.
 
+pub mod cell;
 pub mod config;
 pub mod done;
 pub mod error_number;
 pub mod position;
+pub mod session;
 mod sql;
 pub mod tls;
 mod url;
