@@ -43,6 +43,7 @@ mod login;
 mod lsn;
 mod problem;
 mod server;
+mod sql;
 mod value;
 
 pub use database::{Backup, Capture, CaptureJob, Change, Database, Locked, Transaction};
