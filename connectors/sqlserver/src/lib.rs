@@ -1,14 +1,17 @@
 //! Follows a SQL Server database by its change data capture tables.
 
+pub mod catalog;
 pub mod cell;
 pub mod config;
 pub mod done;
 pub mod error_number;
 pub mod position;
+pub mod sequence;
 pub mod session;
 mod sql;
 pub mod tls;
 mod url;
+pub mod values;
 
 pub use config::{ConfigError, Secret, SnapshotMode, SqlServerConfig, TlsConfig, TlsMode};
 pub use position::Lsn;

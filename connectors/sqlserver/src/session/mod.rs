@@ -23,9 +23,16 @@ use tokio::time::timeout;
 use tokio_util::compat::Compat;
 
 use crate::cell::Cell;
+use crate::error_number::is_contention;
 
 pub use connect::connect;
 pub use failure::{Told, told};
+
+/// How often a statement is tried that loses against locks.
+const ATTEMPTS: u32 = 5;
+
+/// The pause between.
+const CONTENTION_PAUSE: Duration = Duration::from_millis(100);
 
 type Driver = Client<Compat<TcpStream>>;
 
@@ -141,6 +148,27 @@ impl Session {
         Ok(rows)
     }
 
+    /// The same, and asks again where the statement lost against somebody else's lock. Such
+    /// questions read only, so it makes no difference how often they are asked.
+    pub async fn patient_rows(
+        &mut self,
+        doing: &str,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, SourceError> {
+        let mut attempts = 1;
+        loop {
+            match self.rows(doing, sql, parameters).await {
+                Err(error) if attempts < ATTEMPTS && told(&error).is_some_and(is_contention) => {
+                    tracing::debug!(%error, attempts, "asking again");
+                    attempts += 1;
+                    tokio::time::sleep(CONTENTION_PAUSE).await;
+                }
+                answered => return answered,
+            }
+        }
+    }
+
     /// Asks and reads the first row.
     pub async fn row(
         &mut self,
@@ -148,7 +176,7 @@ impl Session {
         sql: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Option<Row>, SourceError> {
-        Ok(self.rows(doing, sql, parameters).await?.into_iter().next())
+        Ok(self.patient_rows(doing, sql, parameters).await?.into_iter().next())
     }
 
     /// Runs statements that answer nothing.
