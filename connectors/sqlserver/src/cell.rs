@@ -90,6 +90,14 @@ impl Cell {
         }
     }
 
+    /// How many minutes the clock of an instant was ahead of UTC.
+    pub const fn minutes_ahead(&self) -> Option<i16> {
+        match self {
+            Self::Instant(_, _, minutes) => Some(*minutes),
+            _ => None,
+        }
+    }
+
     /// About how many bytes it takes in memory as text.
     pub const fn weight(&self) -> usize {
         match self {

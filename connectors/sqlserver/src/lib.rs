@@ -2,10 +2,12 @@
 
 pub mod catalog;
 pub mod cell;
+pub mod change_tables;
 pub mod config;
 pub mod done;
 pub mod error_number;
 pub mod position;
+pub mod relations;
 pub mod sequence;
 pub mod session;
 mod sql;

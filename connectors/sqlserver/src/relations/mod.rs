@@ -1,0 +1,208 @@
+//! The captured tables as they are followed: which instance feeds which part of the log.
+//!
+//! A table has one capture instance or, while its shape is being changed, two. Both hold the same
+//! changes from where the younger one begins; only their columns differ. So a change belongs to
+//! the younger instance from its begin on and to the older one before that: the older one is
+//! drained, then the place itself switches, and a replay switches at the same place.
+//!
+//! # Why nothing is skipped
+//!
+//! The cleanup moves the begin of an instance forward and says nothing. With every look at the
+//! instances, each table that was captured at our position must still have an instance that begins
+//! no later than directly behind it ([`Relations::refresh`]). A table that is captured since is
+//! told from one whose changes are gone by the position itself: it says when it was made and which
+//! instances there were ([`Witness`]).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use erpbridge_connector::{SourceError, SourceErrorKind, TableName, TableSchema, TableSelection};
+
+use crate::catalog::{self, Instance, Shape};
+use crate::change_tables::newest_ddl;
+use crate::position::{Lsn, Witness};
+use crate::session::Session;
+use crate::sql::literal;
+
+/// An instance and what its rows are.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// The instance as last seen.
+    pub instance: Instance,
+    /// What its rows are.
+    pub shape: Arc<Shape>,
+}
+
+/// A wanted table with the instances that feed it, from the oldest to the newest.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// The table.
+    pub name: TableName,
+    /// Its instances, at least one.
+    pub instances: Vec<Captured>,
+}
+
+/// All wanted tables that are captured.
+#[derive(Debug, Default)]
+pub struct Relations {
+    tables: Vec<Followed>,
+    /// Every instance of the database: when it was made, and its id.
+    all: Vec<(i64, i64)>,
+    newest_ddl: Option<Lsn>,
+    /// Tables that were captured at our position; none before the first look.
+    known: Option<HashSet<TableName>>,
+}
+
+impl Relations {
+    /// The wanted tables.
+    pub fn tables(&self) -> &[Followed] {
+        &self.tables
+    }
+
+    /// What is true at a place of this time.
+    pub fn witness(&self, at: i64) -> Witness {
+        let there = self.all.iter().filter(|(made, _)| *made <= at).map(|(_, id)| *id);
+        Witness { at, instances: fingerprint(there) }
+    }
+
+    /// Looks at the instances again and makes sure that nothing behind `reached` is gone.
+    /// `witness` is what was true there, if our position said so.
+    pub async fn refresh(
+        &mut self,
+        session: &mut Session,
+        selection: &dyn TableSelection,
+        reached: Lsn,
+        witness: Option<Witness>,
+    ) -> Result<(), SourceError> {
+        let instances = catalog::instances(session).await?;
+        let ddl = newest_ddl(session).await?;
+        let mut shapes = self.take_shapes(ddl);
+        self.all = instances.iter().map(|instance| (instance.made, instance.id)).collect();
+        let mut tables: Vec<Followed> = Vec::new();
+        for instance in instances {
+            let Some(own_name) = instance.table.clone() else { continue };
+            let name = catalog::spelled(own_name, selection);
+            if !selection.wants(&name) {
+                continue;
+            }
+            let shape = match shapes.remove(&instance.id) {
+                Some(shape) => shape,
+                None => Arc::new(catalog::shape(session, &instance, &name).await?),
+            };
+            let captured = Captured { instance, shape };
+            match tables.iter_mut().find(|table| table.name == name) {
+                Some(table) => table.instances.push(captured),
+                None => tables.push(Followed { name, instances: vec![captured] }),
+            }
+        }
+        self.tables = tables;
+        self.newest_ddl = ddl;
+        self.nothing_is_gone(reached, witness)
+    }
+
+    /// The shapes known so far; none if a captured table has changed since, because the types of
+    /// its change table change with it.
+    fn take_shapes(&mut self, ddl: Option<Lsn>) -> HashMap<i64, Arc<Shape>> {
+        let tables = std::mem::take(&mut self.tables);
+        if ddl != self.newest_ddl {
+            return HashMap::new();
+        }
+        let instances = tables.into_iter().flat_map(|table| table.instances);
+        instances.map(|captured| (captured.instance.id, captured.shape)).collect()
+    }
+
+    fn nothing_is_gone(
+        &mut self,
+        reached: Lsn,
+        witness: Option<Witness>,
+    ) -> Result<(), SourceError> {
+        let known = match self.known.take() {
+            Some(known) => known,
+            None => self.known_at(witness)?,
+        };
+        for name in &known {
+            let table = self.tables.iter().find(|table| table.name == *name);
+            let table = table.ok_or_else(|| released(name))?;
+            let oldest = table.instances.iter().map(|captured| captured.instance.start).min();
+            if let Some(oldest) = oldest.filter(|oldest| *oldest > reached.next()) {
+                return Err(cleaned_up(name, reached, oldest));
+            }
+        }
+        // What is captured since began behind our position and is whole from there.
+        let now = self.tables.iter().map(|table| table.name.clone());
+        self.known = Some(known.into_iter().chain(now).collect());
+        Ok(())
+    }
+
+    /// The tables that were captured at our position, by what the position says.
+    fn known_at(&self, witness: Option<Witness>) -> Result<HashSet<TableName>, SourceError> {
+        let Some(witness) = witness else {
+            // A position from a person: everything is taken to have been there.
+            return Ok(self.tables.iter().map(|table| table.name.clone()).collect());
+        };
+        let was_there = |captured: &Captured| captured.instance.made <= witness.at;
+        let (known, since): (Vec<_>, Vec<_>) =
+            self.tables.iter().partition(|table| table.instances.iter().any(was_there));
+        let unchanged = self.witness(witness.at).instances == witness.instances;
+        match since.first() {
+            Some(table) if !unchanged => Err(captured_anew(&table.name)),
+            _ => Ok(known.into_iter().map(|table| table.name.clone()).collect()),
+        }
+    }
+}
+
+impl Followed {
+    /// The shape that is in force at a place of the log.
+    pub fn schema_at(&self, lsn: Lsn) -> Option<&Arc<TableSchema>> {
+        let in_force = self.instances.iter().rev().find(|captured| captured.instance.start <= lsn);
+        in_force.or(self.instances.first()).map(|captured| &captured.shape.schema)
+    }
+}
+
+/// FNV-1a over the ids in order, because it is the same in every version of this program.
+fn fingerprint(ids: impl Iterator<Item = i64>) -> u64 {
+    let mut ids: Vec<i64> = ids.collect();
+    ids.sort_unstable();
+    let bytes = ids.into_iter().flat_map(i64::to_be_bytes);
+    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
+}
+
+/// What helps where changes are gone for good.
+pub(crate) const BEGIN_ANEW: &str = "changes since our position cannot be read any more: remove the stored offsets of this source \
+     to begin anew with a snapshot";
+
+fn cleaned_up(table: &TableName, reached: Lsn, oldest: Lsn) -> SourceError {
+    let message = format!(
+        "the changes of `{table}` between our position {reached} and {oldest} have been cleaned up"
+    );
+    SourceError::new(SourceErrorKind::PositionLost, message).with_hint(format!(
+        "{BEGIN_ANEW}; and let the server keep changes for longer, for a week with EXEC \
+         sys.sp_cdc_change_job @job_type = N'cleanup', @retention = 10080"
+    ))
+}
+
+fn released(table: &TableName) -> SourceError {
+    let message = format!("`{table}` is not captured any more");
+    SourceError::new(SourceErrorKind::PositionLost, message).with_hint(format!(
+        "{BEGIN_ANEW}, once it is captured again: EXEC sys.sp_cdc_enable_table @source_schema = \
+         {}, @source_name = {}, @role_name = NULL",
+        literal(&table.schema),
+        literal(&table.table)
+    ))
+}
+
+fn captured_anew(table: &TableName) -> SourceError {
+    let message = format!(
+        "`{table}` is captured only since after our position, and another capture instance has \
+         gone in between"
+    );
+    SourceError::new(SourceErrorKind::PositionLost, message).with_hint(format!(
+        "if `{table}` was captured before, {BEGIN_ANEW}; to change what is captured of a table, \
+         enable a second instance and drop the first only when the bridge says so"
+    ))
+}
+
+#[cfg(test)]
+mod tests;
