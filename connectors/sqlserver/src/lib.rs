@@ -1,5 +1,6 @@
 //! Follows a SQL Server database by its change data capture tables.
 
+pub mod assemble;
 pub mod catalog;
 pub mod cell;
 pub mod change_tables;
@@ -11,6 +12,7 @@ pub mod relations;
 pub mod sequence;
 pub mod session;
 mod sql;
+pub mod stream;
 pub mod tls;
 mod url;
 pub mod values;
