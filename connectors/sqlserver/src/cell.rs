@@ -90,6 +90,22 @@ impl Cell {
         }
     }
 
+    /// The number of a decimal without places behind the point.
+    pub const fn whole(&self) -> Option<i128> {
+        match self {
+            Self::Decimal(digits, 0) => Some(*digits),
+            _ => None,
+        }
+    }
+
+    /// The `uniqueidentifier`.
+    pub const fn guid(&self) -> Option<u128> {
+        match self {
+            Self::Guid(guid) => Some(*guid),
+            _ => None,
+        }
+    }
+
     /// How many minutes the clock of an instant was ahead of UTC.
     pub const fn minutes_ahead(&self) -> Option<i16> {
         match self {

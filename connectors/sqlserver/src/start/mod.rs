@@ -1,0 +1,195 @@
+//! Where to begin: the stored position against what the server says.
+//!
+//! A server takes any position. From one that is too old it gives what is left; one beyond its end
+//! is waited for, for ever. So every case in which the two do not fit is found here, before the
+//! first change is read; that nothing was cleaned away is found with the instances
+//! ([`Relations::refresh`](crate::relations::Relations::refresh)).
+
+use erpbridge_connector::{SourceError, SourceErrorKind, TableSelection, Timestamp};
+
+use crate::catalog::senseless;
+use crate::change_tables::{Commit, newest};
+use crate::done::Done;
+use crate::position::{Identity, LogPosition, Lsn, Place};
+use crate::relations::Relations;
+use crate::session::{Parameter, Row, Session};
+use crate::sql::literal;
+
+/// What the server says of itself and of our database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Whose log this is.
+    pub identity: Identity,
+    /// Where the current fork left the one before it.
+    pub forked_at: Option<Lsn>,
+    /// Its clock when it was asked, in UTC.
+    pub now: Timestamp,
+    /// The same as its own local time, in microseconds since 1970.
+    pub local: i64,
+    /// Whether transactions may read as of their begin.
+    pub snapshots_allowed: bool,
+    /// The newest captured commit.
+    pub newest: Option<Commit>,
+}
+
+/// How to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Read the tables if configured, then follow.
+    Fresh,
+    /// An earlier start did not finish its snapshot: follow the log to now, then read the rest.
+    Finish {
+        /// Everything up to this has been sent.
+        after: LogPosition,
+        /// The tables that have been read.
+        done: Option<Done>,
+    },
+    /// Follow the log after this.
+    Resume(LogPosition),
+}
+
+/// <https://learn.microsoft.com/en-us/sql/relational-databases/system-catalog-views/sys-databases-transact-sql>
+const SERVER: &str = "
+SELECT SYSDATETIMEOFFSET(), CAST(d.create_date AS datetime2(3)), d.snapshot_isolation_state
+FROM sys.databases AS d
+WHERE d.name = DB_NAME()";
+
+/// Reads what the server says of itself.
+pub async fn read_server(session: &mut Session) -> Result<Server, SourceError> {
+    let doing = "ask the server about itself";
+    let row = session.row(doing, SERVER, &[]).await?.ok_or_else(|| senseless(doing))?;
+    let fork = read_fork(session).await?;
+    let (now, ahead) = row.cell(0).micros().zip(row.cell(0).minutes_ahead()).unwrap_or_default();
+    Ok(Server {
+        identity: Identity {
+            fork: fork.map(|(fork, _)| fork),
+            made: row.cell(1).micros().unwrap_or_default(),
+        },
+        forked_at: fork.and_then(|(_, place)| place),
+        now: Timestamp::from_micros(now),
+        local: now + i64::from(ahead) * 60_000_000,
+        snapshots_allowed: row.integer(2) == Some(1),
+        newest: newest(session).await?.map(|(commit, _)| commit),
+    })
+}
+
+/// <https://learn.microsoft.com/en-us/sql/relational-databases/system-catalog-views/sys-database-recovery-status-transact-sql>
+const FORK: &str = "
+SELECT r.recovery_fork_guid, r.fork_point_lsn
+FROM sys.database_recovery_status AS r
+WHERE r.database_id = DB_ID()";
+
+/// The recovery fork and where it began; none where the server has no such view or keeps it from
+/// us, as cloud databases and compatible servers do.
+async fn read_fork(session: &mut Session) -> Result<Option<(u128, Option<Lsn>)>, SourceError> {
+    let rows = session.patient_rows("ask which recovery fork this is", FORK, &[]).await;
+    let fork = |row: &Row| {
+        let place = row.cell(1).whole().and_then(Lsn::from_decimal);
+        row.cell(0).guid().map(|fork| (fork, place))
+    };
+    match rows {
+        Ok(rows) => Ok(rows.first().and_then(fork)),
+        Err(error) if session.is_usable() => {
+            tracing::debug!(%error, "the recovery fork is not told");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Decides how to begin.
+pub fn decide(resume: Option<LogPosition>, server: &Server) -> Result<Start, SourceError> {
+    let Some(position) = resume else { return Ok(Start::Fresh) };
+    same_log(&position, server)?;
+    if let Some(newest) = &server.newest {
+        not_beyond(&position, newest)?;
+    }
+    Ok(match &position.place {
+        Place::Streaming(_) => Start::Resume(position),
+        Place::Snapshot(_, done) => Start::Finish { done: done.clone(), after: position },
+    })
+}
+
+fn same_log(position: &LogPosition, server: &Server) -> Result<(), SourceError> {
+    let Some(stored) = position.identity else { return Ok(()) };
+    let now = server.identity;
+    let (what, was, is) = match (stored.fork, now.fork) {
+        (Some(was), Some(is)) if was == is => return Ok(()),
+        // The new fork's history holds everything up to our position.
+        (Some(_), Some(_)) if server.forked_at.is_some_and(|at| position.place.lsn() <= at) => {
+            return Ok(());
+        }
+        (Some(was), Some(is)) => ("recovery fork", format!("{was:032x}"), format!("{is:032x}")),
+        _ if stored.made == now.made => return Ok(()),
+        _ => ("time of creation", stored.made.to_string(), now.made.to_string()),
+    };
+    let message =
+        format!("this is not the database of our position: its {what} is {is}, ours was {was}");
+    Err(SourceError::new(SourceErrorKind::IdentityChanged, message).with_hint(REPLACED))
+}
+
+const REPLACED: &str = "connect to the database the position comes from; if it was replaced, restored or failed over \
+     for good, remove the stored offsets of this source and start with a new snapshot";
+
+/// Capture may be behind our position for a while: a snapshot's position is not that of a captured
+/// commit. But once it has written a commit that is later by the clock, that one must lie behind
+/// us in the log, too.
+pub fn not_beyond(position: &LogPosition, newest: &Commit) -> Result<(), SourceError> {
+    let reached = position.place.lsn();
+    let later = position.witness.is_some_and(|witness| newest.local > witness.at);
+    if newest.lsn >= reached || !later {
+        return Ok(());
+    }
+    let message = format!(
+        "our position {reached} lies beyond {}, where the server's log is now: its log has gone \
+         back",
+        newest.lsn
+    );
+    Err(SourceError::new(SourceErrorKind::IdentityChanged, message).with_hint(REPLACED))
+}
+
+/// Every table that a mapping names outright must be captured.
+pub fn require_captured(
+    relations: &Relations,
+    selection: &dyn TableSelection,
+) -> Result<(), SourceError> {
+    let captured = |name| relations.tables().iter().any(|table| table.name == name);
+    let Some(missing) = selection.named().into_iter().find(|name| !captured(name.clone())) else {
+        return Ok(());
+    };
+    let message = format!("table `{missing}` is not captured, or this login may not see it");
+    Err(SourceError::new(SourceErrorKind::Setup, message).with_hint(format!(
+        "run: {}; or GRANT SELECT on the table and on SCHEMA::cdc to this login's user",
+        enable_table(&missing.schema, &missing.table)
+    )))
+}
+
+/// The statement that captures a table.
+pub fn enable_table(schema: &str, table: &str) -> String {
+    format!(
+        "EXEC sys.sp_cdc_enable_table @source_schema = {}, @source_name = {}, @role_name = NULL",
+        literal(schema),
+        literal(table)
+    )
+}
+
+/// <https://learn.microsoft.com/en-us/sql/relational-databases/system-catalog-views/sys-partitions-transact-sql>
+const ROWS: &str = "
+SELECT SUM(p.rows) FROM sys.partitions AS p WHERE p.object_id = @P1 AND p.index_id IN (0, 1)";
+
+/// How many rows the server believes a table has.
+pub async fn rows_estimate(
+    session: &mut Session,
+    table_id: i64,
+) -> Result<Option<u64>, SourceError> {
+    let asked = [Parameter::Integer(table_id)];
+    match session.row("ask how large the table is", ROWS, &asked).await {
+        Ok(row) => Ok(row.and_then(|row| u64::try_from(row.integer(0)?).ok())),
+        // It is only for people.
+        Err(_) if session.is_usable() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;
