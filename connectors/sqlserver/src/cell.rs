@@ -126,8 +126,7 @@ impl Cell {
 
     /// Appends its canonical text; nothing for NULL.
     pub fn write(&self, out: &mut String) {
-        // Writing into a string cannot fail.
-        drop(match self {
+        let written = match self {
             Self::Null => Ok(()),
             Self::Bool(yes) => out.write_str(if *yes { "true" } else { "false" }),
             Self::Integer(number) => write!(out, "{number}"),
@@ -141,7 +140,8 @@ impl Cell {
             Self::Time(clock) => write!(out, "{clock}"),
             Self::Moment(day, clock) => write!(out, "{day} {clock}"),
             Self::Instant(day, clock, _) => write!(out, "{day} {clock}+00"),
-        });
+        };
+        written.expect("writing into a string cannot fail");
     }
 }
 

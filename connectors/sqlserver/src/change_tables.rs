@@ -6,7 +6,6 @@
 //! ([`low_water_marks`]).
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use erpbridge_connector::{SourceError, Timestamp};
 
@@ -33,11 +32,8 @@ pub struct Commit {
 impl Commit {
     /// The transaction's id for people.
     pub fn id(&self) -> String {
-        self.transaction.iter().fold(String::from("0x"), |mut id, byte| {
-            // Writing into a string cannot fail.
-            drop(write!(id, "{byte:02x}"));
-            id
-        })
+        let digits = self.transaction.iter().map(|byte| format!("{byte:02x}"));
+        std::iter::once("0x".to_owned()).chain(digits).collect()
     }
 }
 

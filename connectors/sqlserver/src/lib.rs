@@ -1,9 +1,11 @@
 //! Follows a SQL Server database by its change data capture tables.
 
 pub mod assemble;
+mod begin;
 pub mod catalog;
 pub mod cell;
 pub mod change_tables;
+mod check;
 pub mod config;
 pub mod done;
 pub mod error_number;
@@ -16,6 +18,7 @@ pub mod relations;
 pub mod sequence;
 pub mod session;
 pub mod snapshot;
+pub mod source;
 mod sql;
 pub mod start;
 pub mod stream;
@@ -23,5 +26,7 @@ pub mod tls;
 mod url;
 pub mod values;
 
+pub use check::check;
 pub use config::{ConfigError, Secret, SnapshotMode, SqlServerConfig, TlsConfig, TlsMode};
 pub use position::Lsn;
+pub use source::SqlServerSource;

@@ -65,6 +65,13 @@ impl Relations {
         Witness { at, instances: fingerprint(there) }
     }
 
+    /// Where every wanted table is captured from: the begin of the last one that came.
+    pub fn captured_from(&self) -> Lsn {
+        let oldest =
+            |table: &Followed| table.instances.iter().map(|captured| captured.instance.start).min();
+        self.tables.iter().filter_map(oldest).max().unwrap_or(Lsn::ZERO)
+    }
+
     /// Looks at the instances again and makes sure that nothing behind `reached` is gone.
     /// `witness` is what was true there, if our position said so.
     pub async fn refresh(
@@ -73,6 +80,16 @@ impl Relations {
         selection: &dyn TableSelection,
         reached: Lsn,
         witness: Option<Witness>,
+    ) -> Result<(), SourceError> {
+        self.look(session, selection).await?;
+        self.nothing_is_gone(reached, witness)
+    }
+
+    /// Looks at the instances, with no position to compare them with.
+    pub async fn look(
+        &mut self,
+        session: &mut Session,
+        selection: &dyn TableSelection,
     ) -> Result<(), SourceError> {
         let instances = catalog::instances(session).await?;
         let ddl = newest_ddl(session).await?;
@@ -97,7 +114,7 @@ impl Relations {
         }
         self.tables = tables;
         self.newest_ddl = ddl;
-        self.nothing_is_gone(reached, witness)
+        Ok(())
     }
 
     /// The shapes known so far; none if a captured table has changed since, because the types of

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use erpbridge_connector::{ColumnKind, SourceError, TableName, TableSchema};
 
 use crate::catalog;
-use crate::cell::Cell;
 use crate::relations::Captured;
 use crate::session::{Parameter, Row, Session};
 use crate::sql;
@@ -137,6 +136,7 @@ mod tests {
     use erpbridge_connector::testkit::table;
 
     use super::*;
+    use crate::cell::Cell;
 
     fn plan() -> Plan {
         let column = |place, name: &str, sql_type: &str| KeyColumn {

@@ -19,10 +19,10 @@
 
 use erpbridge_connector::{SourceError, SourceErrorKind, TableName, Timestamp};
 
-use crate::catalog::senseless;
 use crate::config::SqlServerConfig;
+use crate::error_number::is_contention;
 use crate::position::Lsn;
-use crate::session::{Session, connect};
+use crate::session::{Session, connect, told};
 use crate::sql;
 use crate::start::{Server, read_server};
 
@@ -30,6 +30,8 @@ use crate::start::{Server, read_server};
 pub struct Moment {
     /// Its place in the log: everything committed up to it is seen.
     pub at: Lsn,
+    /// No commit older than this, by the server's clock, lies behind its place.
+    pub as_of: Timestamp,
     /// When it was, by the server's clock in UTC.
     pub now: Timestamp,
     /// The same as the server's local time.
@@ -40,34 +42,40 @@ pub struct Moment {
     pub sessions: Vec<Session>,
 }
 
-/// Makes a moment of these tables for so many readers. `floor` is where capture began, which
-/// stands for the newest commit while there is none.
+/// Makes a moment of these tables for so many readers. All of them are captured from
+/// `captured_from` on, which stands for the newest commit where that is older: what was committed
+/// before a table was captured is seen by everybody now.
 pub async fn take(
     config: &SqlServerConfig,
     tables: &[TableName],
     readers: usize,
-    floor: Lsn,
+    captured_from: Lsn,
 ) -> Result<Moment, SourceError> {
-    let mut sessions = vec![connect(config).await?];
-    let first = sessions.first_mut().ok_or_else(|| senseless("open a session"))?;
-    let server = read_server(first).await?;
+    let mut first = connect(config).await?;
+    let Server { now, local, snapshots_allowed, newest, .. } = read_server(&mut first).await?;
+    let mut sessions = vec![first];
     while sessions.len() < readers {
         sessions.push(connect(config).await?);
     }
-    let newest = server.newest.as_ref().map_or(floor.previous(), |commit| commit.lsn);
-    let Server { now, local, snapshots_allowed, .. } = server;
-    let mut moment = Moment { at: newest, now, local, exact: false, sessions };
-    if snapshots_allowed && !tables.is_empty() {
+    let at = newest.as_ref().map_or(Lsn::ZERO, |commit| commit.lsn);
+    let at = std::cmp::max(at, captured_from.previous());
+    let as_of = newest.map_or(Timestamp::default(), |commit| commit.at);
+    let mut moment = Moment { at, as_of, now, local, exact: false, sessions };
+    if tables.is_empty() {
+        return Ok(moment);
+    }
+    if snapshots_allowed {
         moment.fix(config, tables).await?;
     }
+    let (source, at) = (&config.source, moment.at);
     if moment.exact {
-        tracing::info!(source = %config.source, at = %moment.at, "reading tables as of one moment");
-    } else if !tables.is_empty() {
+        tracing::info!(%source, %at, "reading tables as of one moment");
+    } else {
         tracing::warn!(
-            source = %config.source,
-            at = %moment.at,
+            %source,
+            %at,
             snapshots_allowed,
-            "reading tables without a moment of their own: changes made meanwhile come twice"
+            "reading tables without an exact moment: changes made meanwhile come twice"
         );
     }
     Ok(moment)
@@ -96,40 +104,56 @@ impl Moment {
         config: &SqlServerConfig,
         tables: &[TableName],
     ) -> Result<(), SourceError> {
-        let mut keeper = connect(config).await?;
-        let kept = keep_away(&mut keeper, tables).await;
-        if let Err(error) = kept {
-            if !error.kind().remedy().eq(&erpbridge_connector::Remedy::Retry) {
-                return Err(error);
-            }
-            tracing::warn!(%error, "somebody is changing the tables all the time");
-            return Ok(());
-        }
+        let keeper = keep_away(config, tables).await?;
+        let doing = "begin to read as of one moment";
         for session in &mut self.sessions {
-            session.run("begin to read as of one moment", BEGIN).await?;
-            session.row("begin to read as of one moment", FIX, &[]).await?;
+            session.run(doing, BEGIN).await?;
+            session.row(doing, FIX, &[]).await?;
         }
-        if let Some(first) = self.sessions.first_mut() {
-            if let Some(at) = place(first).await? {
-                (self.at, self.exact) = (at, true);
-            }
-            let now = first.row("read the server's clock", NOW, &[]).await?;
-            let clock = now.as_ref().map(|row| row.cell(0));
-            if let Some((now, ahead)) = clock.and_then(|c| c.micros().zip(c.minutes_ahead())) {
+        if let (Some(mut keeper), Some(first)) = (keeper, self.sessions.first_mut()) {
+            let at = place(first).await?;
+            let row = first.row("read the server's clock", NOW, &[]).await?;
+            keeper.run("let the tables go", "ROLLBACK TRANSACTION").await?;
+            keeper.close().await;
+            let clock = row.as_ref().map(|row| row.cell(0));
+            let clock = clock.and_then(|c| c.micros().zip(c.minutes_ahead()));
+            if let Some((at, (now, ahead))) = at.zip(clock) {
+                (self.at, self.exact) = (std::cmp::max(at, self.at), true);
                 self.now = Timestamp::from_micros(now);
+                self.as_of = self.now;
                 self.local = now + i64::from(ahead) * 60_000_000;
             }
         }
-        keeper.run("let the tables go", "ROLLBACK TRANSACTION").await?;
-        keeper.close().await;
         Ok(())
     }
 }
 
 const NOW: &str = "SELECT SYSDATETIMEOFFSET()";
 
-/// Takes shared locks, in the order of the names as everybody does who locks several tables.
-async fn keep_away(session: &mut Session, tables: &[TableName]) -> Result<(), SourceError> {
+/// How often the locks are tried.
+const ATTEMPTS: u32 = 3;
+
+/// A session that holds shared locks on all tables; none where others change them all the time.
+async fn keep_away(
+    config: &SqlServerConfig,
+    tables: &[TableName],
+) -> Result<Option<Session>, SourceError> {
+    for _ in 0..ATTEMPTS {
+        // A new session each time: the locks of a failed attempt go with the old one.
+        let mut session = connect(config).await?;
+        match lock(&mut session, tables).await {
+            Ok(()) => return Ok(Some(session)),
+            Err(error) if told(&error).is_some_and(is_contention) => {
+                tracing::info!(%error, "somebody else is changing the tables");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// In the order of the names, as everybody should who locks several tables.
+async fn lock(session: &mut Session, tables: &[TableName]) -> Result<(), SourceError> {
     session.run("begin to keep writers away", "BEGIN TRANSACTION").await?;
     for table in tables {
         let doing = format!("keep writers away from `{table}`");
