@@ -36,7 +36,9 @@
 //! # }
 //! ```
 
+mod catalog;
 mod database;
+mod engine;
 mod facts;
 mod fault;
 mod login;
