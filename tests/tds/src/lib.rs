@@ -37,6 +37,7 @@
 //! ```
 
 mod catalog;
+mod connection;
 mod database;
 mod engine;
 mod facts;
@@ -47,6 +48,7 @@ mod problem;
 mod server;
 mod sql;
 mod value;
+mod wire;
 
 pub use database::{Backup, Capture, CaptureJob, Change, Database, Locked, Transaction};
 pub use facts::{Edition, ServerFacts};
