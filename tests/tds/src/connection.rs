@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::Encryption;
 use crate::engine::{Batch, Output, Session, Transition};
@@ -46,7 +47,8 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) -> Result<()> 
     let Some((session, size)) = session else { return line.flush().await };
     let guard = SessionGuard { shared: Arc::clone(&shared), id: session.id };
     let (reader, writer) = split(line);
-    let served = Served { shared, reader: messages(reader), writer, size };
+    let (reader, _reading) = messages(reader);
+    let served = Served { shared, reader, writer, size };
     let ended = served.requests(session).await;
     drop(guard);
     ended
@@ -170,8 +172,9 @@ fn refusal(shared: &Shared, request: &LoginRequest) -> Option<Raised> {
     (!there).then(|| Raised::of_fault(4060, &request.database))
 }
 
-/// What the client sends, read by a task of its own so that nothing is lost while we write.
-fn messages(mut reader: ReadHalf<Line>) -> mpsc::Receiver<Message> {
+/// What the client sends, read by a task of its own so that nothing is lost while we write. The
+/// task goes with the set: a connection is closed only when nobody holds a half of it.
+fn messages(mut reader: ReadHalf<Line>) -> (mpsc::Receiver<Message>, JoinSet<()>) {
     let (sender, receiver) = mpsc::channel(2);
     let reading = async move {
         while let Ok(message) = packet::read(&mut reader).await {
@@ -180,9 +183,9 @@ fn messages(mut reader: ReadHalf<Line>) -> mpsc::Receiver<Message> {
             }
         }
     };
-    #[expect(clippy::disallowed_methods, reason = "it ends with the connection it reads from")]
-    drop(tokio::spawn(reading));
-    receiver
+    let mut task = JoinSet::new();
+    task.spawn(reading);
+    (receiver, task)
 }
 
 struct Served {

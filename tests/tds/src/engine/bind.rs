@@ -37,6 +37,8 @@ struct Shape {
     /// The alias, or the parts of the table's name.
     called: Vec<String>,
     columns: Arc<[(String, Type)]>,
+    /// Whether SQL Server may know more columns of it than this server.
+    partial: bool,
 }
 
 impl<'b> Binder<'b> {
@@ -230,7 +232,8 @@ impl<'b> Binder<'b> {
 
     /// Adds a source to the query at hand.
     fn source(&mut self, called: Vec<String>, scan: Scan) -> From {
-        let shape = Shape { called, columns: Arc::clone(&scan.columns) };
+        let partial = matches!(scan.source, Source::Fixed(_));
+        let shape = Shape { called, columns: Arc::clone(&scan.columns), partial };
         self.scopes.last_mut().expect("a query has a scope").push(shape);
         From::Scan(scan)
     }
@@ -417,6 +420,9 @@ impl<'b> Binder<'b> {
                 1 => return Ok(found.remove(0)),
                 _ => return Err(Problem::raised(209, format!("Ambiguous column name '{last}'."))),
             }
+        }
+        if self.scopes.iter().flatten().any(|shape| shape.partial && called(shape, owner)) {
+            return Err(Problem::unknown(format!("the column {last} of a system view")));
         }
         if owner.is_empty() {
             return Err(Problem::raised(207, format!("Invalid column name '{last}'.")));

@@ -78,7 +78,7 @@ fn typed(
     let one = |(parameter, (name, of)): (Parameter, (String, Type))| {
         let value = cast(&parameter.value, parameter.of, of, 0);
         let value = value.map_err(|problem| format!("{name}: {problem}"))?;
-        Ok(Parameter { name, of, value })
+        Ok(Parameter { name: parameter.name, of, value })
     };
     parameters.into_iter().zip(declarations).map(one).collect()
 }

@@ -27,7 +27,7 @@ async fn queries_are_answered_by_what_they_mean() {
         ("SELECT COUNT(*) FROM OITM", &[50][..]),
         ("SELECT Grp FROM dbo.OITM GROUP BY Grp HAVING COUNT(*) > 16 ORDER BY Grp DESC", &[1, 0]),
         ("SELECT TOP 2 Grp FROM OITM WHERE Code > 'I10' ORDER BY Code", &[2, 0]),
-        ("SELECT CAST(MAX(Price) AS int) - 9 FROM [ERP].dbo.OITM AS i WHERE i.Grp <> 1", &[41]),
+        ("SELECT CAST(MAX(Price) AS int) - 9 FROM [ERP].dbo.OITM AS i WHERE i.Grp <> 1", &[39]),
         ("SELECT 1 WHERE EXISTS (SELECT 1 FROM OITM o WHERE o.Grp = 5) UNION ALL SELECT 2", &[2]),
         (
             "SELECT COUNT(*) FROM OITM a LEFT JOIN OITM b ON b.Code = a.Code AND b.Grp = 0 \
