@@ -280,9 +280,10 @@ impl Drop for TdsServer {
         self.listening.abort();
         self.disconnect_all();
         let misunderstood = self.take_misunderstood();
-        if !misunderstood.is_empty() && !std::thread::panicking() {
-            panic!("the scripted server was asked what it does not understand: {misunderstood:#?}");
-        }
+        assert!(
+            misunderstood.is_empty() || std::thread::panicking(),
+            "the scripted server was asked what it does not understand: {misunderstood:#?}"
+        );
     }
 }
 

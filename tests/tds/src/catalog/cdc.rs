@@ -1,4 +1,5 @@
 //! The schema `cdc`: change tables, what describes them, and the functions over them.
+#![expect(clippy::unnecessary_wraps, reason = "all views are made by functions of one type")]
 
 use super::{Rows, View, local};
 use crate::Lsn;
@@ -46,8 +47,13 @@ const LSN: Kind = Kind::Binary(10);
 const DDL: Kind = Kind::NVarChar(None);
 
 fn view(name: &str) -> Option<View> {
-    Some(match name {
-        "change_tables" => (
+    super::among(VIEWS, name)
+}
+
+static VIEWS: &[(&str, View)] = &[
+    (
+        "change_tables",
+        (
             &[
                 ("object_id", Kind::Int),
                 ("version", Kind::Int),
@@ -65,7 +71,10 @@ fn view(name: &str) -> Option<View> {
             ],
             change_tables,
         ),
-        "captured_columns" => (
+    ),
+    (
+        "captured_columns",
+        (
             &[
                 ("object_id", Kind::Int),
                 ("column_name", Kind::NAME),
@@ -77,7 +86,10 @@ fn view(name: &str) -> Option<View> {
             ],
             captured_columns,
         ),
-        "lsn_time_mapping" => (
+    ),
+    (
+        "lsn_time_mapping",
+        (
             &[
                 ("start_lsn", LSN),
                 ("tran_begin_time", Kind::DateTime),
@@ -87,7 +99,10 @@ fn view(name: &str) -> Option<View> {
             ],
             lsn_time_mapping,
         ),
-        "ddl_history" => (
+    ),
+    (
+        "ddl_history",
+        (
             &[
                 ("source_object_id", Kind::Int),
                 ("object_id", Kind::Int),
@@ -98,7 +113,10 @@ fn view(name: &str) -> Option<View> {
             ],
             ddl_history,
         ),
-        "index_columns" => (
+    ),
+    (
+        "index_columns",
+        (
             &[
                 ("object_id", Kind::Int),
                 ("column_name", Kind::NAME),
@@ -107,9 +125,8 @@ fn view(name: &str) -> Option<View> {
             ],
             index_columns,
         ),
-        _ => return None,
-    })
-}
+    ),
+];
 
 fn instances(state: &State) -> impl Iterator<Item = &Instance> {
     state.data.cdc.iter().flat_map(|cdc| &cdc.instances)

@@ -1,4 +1,5 @@
-//! INFORMATION_SCHEMA.
+//! The views of the standard: `INFORMATION_SCHEMA`.
+#![expect(clippy::unnecessary_wraps, reason = "all views are made by functions of one type")]
 
 use super::objects::visible;
 use super::{Rows, View};
@@ -10,8 +11,13 @@ use crate::value::kind::Kind;
 
 /// A view by its name in lower case.
 pub(super) fn view(name: &str) -> Option<View> {
-    Some(match name {
-        "tables" => (
+    super::among(VIEWS, name)
+}
+
+static VIEWS: &[(&str, View)] = &[
+    (
+        "tables",
+        (
             &[
                 ("TABLE_CATALOG", Kind::NAME),
                 ("TABLE_SCHEMA", Kind::NAME),
@@ -20,7 +26,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             tables,
         ),
-        "columns" => (
+    ),
+    (
+        "columns",
+        (
             &[
                 ("TABLE_CATALOG", Kind::NAME),
                 ("TABLE_SCHEMA", Kind::NAME),
@@ -37,7 +46,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             columns,
         ),
-        "key_column_usage" => (
+    ),
+    (
+        "key_column_usage",
+        (
             &[
                 ("CONSTRAINT_SCHEMA", Kind::NAME),
                 ("CONSTRAINT_NAME", Kind::NAME),
@@ -48,7 +60,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             key_columns,
         ),
-        "table_constraints" => (
+    ),
+    (
+        "table_constraints",
+        (
             &[
                 ("CONSTRAINT_SCHEMA", Kind::NAME),
                 ("CONSTRAINT_NAME", Kind::NAME),
@@ -58,9 +73,8 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             constraints,
         ),
-        _ => return None,
-    })
-}
+    ),
+];
 
 fn tables(context: &Context, state: &State) -> Result<Rows> {
     let row = |schema: &str, name: &str| {

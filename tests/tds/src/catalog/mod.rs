@@ -28,6 +28,11 @@ pub(crate) type View = (&'static [(&'static str, Kind)], fn(&Context, &State) ->
 /// The rows of a view.
 pub(crate) type Rows = Vec<Vec<Value>>;
 
+/// The view of this name among some.
+fn among(views: &'static [(&str, View)], name: &str) -> Option<View> {
+    views.iter().find(|(one, _)| *one == name).map(|(_, view)| *view)
+}
+
 /// One name to its object: database, schema, object.
 struct Full {
     database: String,

@@ -1,4 +1,5 @@
 //! `sys.tables` and its relatives: what objects there are and what they look like.
+#![expect(clippy::unnecessary_wraps, reason = "all views are made by functions of one type")]
 
 use super::{Rows, View, local, visible_instances};
 use crate::database::state::State;
@@ -65,21 +66,31 @@ const WORD: Kind = Kind::NVarChar(Some(60));
 
 /// A view by its name in lower case.
 pub(super) fn view(name: &str) -> Option<View> {
-    Some(match name {
-        "schemas" => (
-            &[("name", Kind::NAME), ("schema_id", Kind::Int), ("principal_id", Kind::Int)],
-            schemas,
-        ),
-        "tables" => (TABLES, tables),
-        "objects" | "all_objects" => (OBJECTS, objects),
-        "columns" | "all_columns" => (COLUMNS, columns),
-        "computed_columns" => (COLUMNS, |context, state| {
+    super::among(VIEWS, name)
+}
+
+static VIEWS: &[(&str, View)] = &[
+    (
+        "schemas",
+        (&[("name", Kind::NAME), ("schema_id", Kind::Int), ("principal_id", Kind::Int)], schemas),
+    ),
+    ("tables", (TABLES, tables)),
+    ("objects", (OBJECTS, objects)),
+    ("all_objects", (OBJECTS, objects)),
+    ("columns", (COLUMNS, columns)),
+    ("all_columns", (COLUMNS, columns)),
+    (
+        "computed_columns",
+        (COLUMNS, |context, state| {
             // is_computed is the 14th of them.
             let mut rows = columns(context, state)?;
             rows.retain(|row| row.get(13) == Some(&Value::Bit(true)));
             Ok(rows)
         }),
-        "types" => (
+    ),
+    (
+        "types",
+        (
             &[
                 ("name", Kind::NAME),
                 ("system_type_id", Kind::TinyInt),
@@ -93,7 +104,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             types,
         ),
-        "indexes" => (
+    ),
+    (
+        "indexes",
+        (
             &[
                 ("object_id", Kind::Int),
                 ("name", Kind::NAME),
@@ -108,7 +122,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             indexes,
         ),
-        "index_columns" => (
+    ),
+    (
+        "index_columns",
+        (
             &[
                 ("object_id", Kind::Int),
                 ("index_id", Kind::Int),
@@ -121,7 +138,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             index_columns,
         ),
-        "key_constraints" => (
+    ),
+    (
+        "key_constraints",
+        (
             &[
                 ("name", Kind::NAME),
                 ("object_id", Kind::Int),
@@ -132,7 +152,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             key_constraints,
         ),
-        "partitions" => (
+    ),
+    (
+        "partitions",
+        (
             &[
                 ("partition_id", Kind::BigInt),
                 ("object_id", Kind::Int),
@@ -143,9 +166,8 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             partitions,
         ),
-        _ => return None,
-    })
-}
+    ),
+];
 
 const TABLES: &[(&str, Kind)] = &[
     ("name", Kind::NAME),

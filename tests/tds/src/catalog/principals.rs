@@ -1,4 +1,5 @@
 //! Users, roles and permissions.
+#![expect(clippy::unnecessary_wraps, reason = "all views are made by functions of one type")]
 
 use super::{Rows, View};
 use crate::Login;
@@ -11,8 +12,13 @@ use crate::value::kind::Kind;
 
 /// A view by its name in lower case.
 pub(super) fn view(name: &str) -> Option<View> {
-    Some(match name {
-        "database_principals" => (
+    super::among(VIEWS, name)
+}
+
+static VIEWS: &[(&str, View)] = &[
+    (
+        "database_principals",
+        (
             &[
                 ("name", Kind::NAME),
                 ("principal_id", Kind::Int),
@@ -23,12 +29,12 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             principals,
         ),
-        "database_role_members" => {
-            (&[("role_principal_id", Kind::Int), ("member_principal_id", Kind::Int)], members)
-        }
-        _ => return None,
-    })
-}
+    ),
+    (
+        "database_role_members",
+        (&[("role_principal_id", Kind::Int), ("member_principal_id", Kind::Int)], members),
+    ),
+];
 
 /// Every role that somebody is in or that gates an instance, with its id.
 fn roles(state: &State) -> Vec<(String, i32)> {

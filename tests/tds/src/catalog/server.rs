@@ -1,4 +1,5 @@
 //! Views of the server: databases, services, transactions, and how the capture job does.
+#![expect(clippy::unnecessary_wraps, reason = "all views are made by functions of one type")]
 
 use super::{Rows, View, local};
 use crate::database::state::State;
@@ -15,9 +16,14 @@ const LSN_NUMBER: Kind = Kind::Decimal(25, 0);
 
 /// A view by its name in lower case.
 pub(super) fn view(name: &str) -> Option<View> {
-    Some(match name {
-        "databases" => (DATABASES, databases),
-        "configurations" => (
+    super::among(VIEWS, name)
+}
+
+static VIEWS: &[(&str, View)] = &[
+    ("databases", (DATABASES, databases)),
+    (
+        "configurations",
+        (
             &[
                 ("configuration_id", Kind::Int),
                 ("name", Kind::NVarChar(Some(35))),
@@ -33,7 +39,10 @@ pub(super) fn view(name: &str) -> Option<View> {
                 ]])
             },
         ),
-        "database_recovery_status" => (
+    ),
+    (
+        "database_recovery_status",
+        (
             &[
                 ("database_id", Kind::Int),
                 ("database_guid", Kind::Guid),
@@ -44,7 +53,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             recovery,
         ),
-        "dm_server_services" => (
+    ),
+    (
+        "dm_server_services",
+        (
             &[
                 ("servicename", Kind::NVarChar(Some(256))),
                 ("startup_type_desc", Kind::NVarChar(Some(256))),
@@ -53,12 +65,18 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             services,
         ),
-        "dm_os_sys_info" => (&[("sqlserver_start_time", Kind::DateTime)], |context, state| {
+    ),
+    (
+        "dm_os_sys_info",
+        (&[("sqlserver_start_time", Kind::DateTime)], |context, state| {
             need_server_state(context)?;
             Ok(vec![vec![local(state, state.data.created)]])
         }),
-        "dm_cdc_log_scan_sessions" => (SCANS, scans),
-        "dm_cdc_errors" => (
+    ),
+    ("dm_cdc_log_scan_sessions", (SCANS, scans)),
+    (
+        "dm_cdc_errors",
+        (
             &[
                 ("session_id", Kind::Int),
                 ("phase_number", Kind::Int),
@@ -73,7 +91,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             errors,
         ),
-        "dm_tran_database_transactions" => (
+    ),
+    (
+        "dm_tran_database_transactions",
+        (
             &[
                 ("transaction_id", Kind::BigInt),
                 ("database_id", Kind::Int),
@@ -87,7 +108,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             transactions,
         ),
-        "dm_tran_session_transactions" => (
+    ),
+    (
+        "dm_tran_session_transactions",
+        (
             &[
                 ("session_id", Kind::Int),
                 ("transaction_id", Kind::BigInt),
@@ -96,7 +120,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             session_transactions,
         ),
-        "dm_tran_current_transaction" => (
+    ),
+    (
+        "dm_tran_current_transaction",
+        (
             &[("transaction_id", Kind::BigInt), ("transaction_is_snapshot", Kind::Bit)],
             |context, _| {
                 need_database_state(context)?;
@@ -107,7 +134,10 @@ pub(super) fn view(name: &str) -> Option<View> {
                 ]])
             },
         ),
-        "dm_exec_sessions" => (
+    ),
+    (
+        "dm_exec_sessions",
+        (
             &[
                 ("session_id", Kind::SmallInt),
                 ("login_name", Kind::NAME),
@@ -119,7 +149,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             sessions,
         ),
-        "dm_exec_connections" => (
+    ),
+    (
+        "dm_exec_connections",
+        (
             &[
                 ("session_id", Kind::Int),
                 ("encrypt_option", Kind::NVarChar(Some(40))),
@@ -128,7 +161,10 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             connections,
         ),
-        "dm_db_partition_stats" => (
+    ),
+    (
+        "dm_db_partition_stats",
+        (
             &[
                 ("object_id", Kind::Int),
                 ("index_id", Kind::Int),
@@ -137,17 +173,15 @@ pub(super) fn view(name: &str) -> Option<View> {
             ],
             partition_stats,
         ),
-        _ => return None,
-    })
-}
+    ),
+];
 
 /// A table of msdb by its name in lower case.
 pub(super) fn msdb(name: &str) -> Option<View> {
-    Some(match name {
-        "cdc_jobs" => (JOBS, jobs),
-        _ => return None,
-    })
+    super::among(MSDB, name)
 }
+
+static MSDB: &[(&str, View)] = &[("cdc_jobs", (JOBS, jobs))];
 
 const DATABASES: &[(&str, Kind)] = &[
     ("name", Kind::NAME),
@@ -347,11 +381,9 @@ fn errors(context: &Context, state: &State) -> Result<Rows> {
 
 /// As these views write a place in the log: file × 10^15 + block × 10^5 + record.
 fn number(lsn: Lsn) -> Value {
-    let [a, b, c, d, e, f, g, h, i, j] = lsn.0;
-    let file = i128::from(u32::from_be_bytes([a, b, c, d]));
-    let block = i128::from(u32::from_be_bytes([e, f, g, h]));
-    let record = i128::from(u16::from_be_bytes([i, j]));
-    let digits = file * 1_000_000_000_000_000 + block * 100_000 + record;
+    let (file, block, record) = lsn.parts();
+    let digits =
+        i128::from(file) * 1_000_000_000_000_000 + i128::from(block) * 100_000 + i128::from(record);
     Value::Decimal(Decimal { digits, scale: 0 })
 }
 

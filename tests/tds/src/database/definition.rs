@@ -78,7 +78,9 @@ impl Database {
         let commit = state.data.commits;
         let table = state.data.named_mut(table);
         let keys: Vec<_> = table.all().map(|(key, _)| key.clone()).collect();
-        keys.into_iter().for_each(|key| table.write(key, commit, None));
+        for key in keys {
+            table.write(key, commit, None);
+        }
         true
     }
 }

@@ -170,11 +170,10 @@ fn logged(writing: Writing<'_>, command: i32, first: Lsn) -> Vec<RowLogged> {
 
 /// The place of a statement's record.
 fn nth(first: Lsn, place: usize) -> Lsn {
-    let [a, b, c, d, e, f, g, h, ..] = first.0;
-    let block = u32::from_be_bytes([e, f, g, h]);
+    let (file, block, _) = first.parts();
     let further = u32::try_from(place / RECORDS).unwrap_or(u32::MAX).saturating_mul(8);
     let record = u16::try_from(place % RECORDS + 1).unwrap_or(u16::MAX);
-    Lsn::new(u32::from_be_bytes([a, b, c, d]), block.saturating_add(further), record)
+    Lsn::new(file, block.saturating_add(further), record)
 }
 
 /// The images of one row: one step, or a delete and an insert.
@@ -234,12 +233,11 @@ impl Writing<'_> {
     }
 
     fn put(&mut self, key: Key, cells: Cells) {
-        if self.table.current(&key).is_some() {
-            panic!(
-                "Violation of PRIMARY KEY constraint. Cannot insert duplicate key in object '{}'.",
-                self.table.full_name()
-            );
-        }
+        assert!(
+            self.table.current(&key).is_none(),
+            "Violation of PRIMARY KEY constraint. Cannot insert duplicate key in object '{}'.",
+            self.table.full_name()
+        );
         self.table.write(key, self.commit, Some(cells));
     }
 

@@ -122,7 +122,7 @@ impl<'b> Binder<'b> {
             distinct,
             order,
             offset: None,
-            limit: limit.map(|top| top.as_type(Kind::BigInt.into())),
+            limit: limit.map(|top| top.into_type(Kind::BigInt.into())),
         };
         Ok((arm, names))
     }
@@ -308,7 +308,7 @@ impl<'b> Binder<'b> {
                 Test::Compare(left, orders, right, of)
             }
             Condition::Like { text, pattern, escape } => {
-                let long = |node: Node| node.as_type(Kind::NVarChar(None).into());
+                let long = |node: Node| node.into_type(Kind::NVarChar(None).into());
                 let (text, pattern) = (self.expression(text)?, self.expression(pattern)?);
                 Test::Like(long(text), long(pattern), *escape)
             }
@@ -322,7 +322,7 @@ impl<'b> Binder<'b> {
                     nodes.push(if same_world(one.of.kind, of.kind) {
                         one
                     } else {
-                        one.as_type(of)
+                        one.into_type(of)
                     });
                 }
                 Test::In(inner, nodes)
@@ -394,8 +394,8 @@ impl<'b> Binder<'b> {
         let otherwise = otherwise.map(|one| self.expression(one)).transpose()?;
         let nodes: Vec<&Node> = bound.iter().map(|(_, node)| node).chain(&otherwise).collect();
         let of = calls::common(&nodes);
-        let bound = bound.into_iter().map(|(test, node)| (test, node.as_type(of))).collect();
-        let otherwise = otherwise.map(|node| Box::new(node.as_type(of)));
+        let bound = bound.into_iter().map(|(test, node)| (test, node.into_type(of))).collect();
+        let otherwise = otherwise.map(|node| Box::new(node.into_type(of)));
         Ok(Node { of, what: What::Case(bound, otherwise) })
     }
 
@@ -453,7 +453,7 @@ fn comparable(left: Node, right: Node) -> Result<(Node, Node, Type)> {
         return Ok((left, right, of));
     }
     let meet = |node: Node| {
-        if same_world(node.of.kind, of.kind) { node } else { node.as_type(of) }
+        if same_world(node.of.kind, of.kind) { node } else { node.into_type(of) }
     };
     Ok((meet(left), meet(right), of))
 }
@@ -492,7 +492,7 @@ fn unify(arms: &mut [(Arm, bool)], names: Vec<String>) -> Vec<(String, Type)> {
         let nodes: Vec<&Node> = arms.iter().filter_map(|(arm, _)| arm.items.get(place)).collect();
         let of = calls::common(&nodes);
         for item in arms.iter_mut().filter_map(|(arm, _)| arm.items.get_mut(place)) {
-            *item = item.clone().as_type(of);
+            *item = item.clone().into_type(of);
         }
         columns.push((name, of));
     }

@@ -16,8 +16,6 @@ pub(super) enum Gives {
     Kind(Kind),
     /// That of its first argument.
     First,
-    /// That where all its arguments meet.
-    Common,
 }
 
 /// A function: its name, how many arguments it takes, what it gives, and its code.
@@ -62,7 +60,6 @@ pub(super) fn call(
     let of = match gives {
         Gives::Kind(kind) => kind.into(),
         Gives::First => nodes.first().map_or(Kind::Int.into(), |node| node.of),
-        Gives::Common => common(&nodes.iter().collect::<Vec<_>>()),
     };
     Ok(Node { of, what: What::Call(function, nodes) })
 }
@@ -96,15 +93,16 @@ fn aggregate(
     }
     let given = of.as_ref().map_or(Kind::Int.into(), |node| node.of);
     let result = match (function, name, given.kind) {
-        (Aggregating::Count, "count", _) => Kind::Int.into(),
-        (Aggregating::Count, ..) => Kind::BigInt.into(),
+        (Aggregating::Count, "count_big", _) => Kind::BigInt.into(),
         (_, _, Kind::Bit) => {
             return Err(Problem::raised(
                 8117,
                 format!("Operand data type bit is invalid for {name} operator."),
             ));
         }
-        (Aggregating::Sum, _, Kind::TinyInt | Kind::SmallInt) => Kind::Int.into(),
+        (Aggregating::Count, ..) | (Aggregating::Sum, _, Kind::TinyInt | Kind::SmallInt) => {
+            Kind::Int.into()
+        }
         (Aggregating::Sum, _, Kind::Decimal(_, scale)) => Kind::Decimal(38, scale).into(),
         _ => given,
     };
@@ -127,7 +125,7 @@ fn choice(binder: &mut Binder<'_>, name: &str, arguments: &[Expression]) -> Resu
                 binder.expression(&case(vec![(not_null(value), value.clone())], other.clone()))?;
             // Unlike COALESCE it gives the type of its first argument.
             let first = binder.expression(value)?.of;
-            Ok(node.as_type(first))
+            Ok(node.into_type(first))
         }
         ("nullif", [value, other]) => {
             let null = Expression::Literal(Value::Null, Kind::Int.into());
@@ -160,10 +158,10 @@ pub(super) fn operands(operator: Operator, left: Node, right: Node, of: Type) ->
         // A text that is added to a number is read as one.
         return if left.of.kind.is_text() {
             let to = right.of;
-            (left.as_type(to), right)
+            (left.into_type(to), right)
         } else {
             let to = left.of;
-            (left, right.as_type(to))
+            (left, right.into_type(to))
         };
     }
     (left, right)
@@ -172,7 +170,7 @@ pub(super) fn operands(operator: Operator, left: Node, right: Node, of: Type) ->
 /// Methods of CLR types: only how they are written.
 pub(super) fn method(node: Node, name: &str) -> Result<Node> {
     match (node.of.kind, name) {
-        (Kind::Clr(_), "ToString" | "STAsText") => Ok(node.as_type(Kind::NVarChar(None).into())),
+        (Kind::Clr(_), "ToString" | "STAsText") => Ok(node.into_type(Kind::NVarChar(None).into())),
         (kind, _) => Err(Problem::raised(258, format!("Cannot call methods on {kind}."))),
     }
 }

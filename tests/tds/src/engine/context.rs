@@ -109,7 +109,7 @@ impl Context {
     fn locks(&self, hints: Hints) -> bool {
         let level = self.session.isolation;
         let strict = matches!(level, "repeatable read" | "serializable") && !hints.uncommitted;
-        strict || hints.exclusive || hints.table && hints.hold || hints.hold
+        strict || hints.exclusive || hints.hold
     }
 
     /// Whether the user may select from an object.

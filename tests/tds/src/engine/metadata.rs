@@ -1,4 +1,5 @@
 //! Functions that ask the server about itself, the session or the database.
+#![expect(clippy::unnecessary_wraps, reason = "all functions are of one type")]
 
 use super::Context;
 use super::calls::{Entry, Gives};
@@ -375,16 +376,16 @@ fn time_to_lsn(context: &Context, values: &[Value], types: &[Type]) -> Result<Va
     let mut entries = cdc.mapping.iter();
     let found = match relation.as_ref() {
         "largest less than" => {
-            entries.rev().find(|(_, e)| ordered(e.ended).is_some_and(|o| o.is_lt()))
+            entries.rev().find(|(_, e)| ordered(e.ended).is_some_and(std::cmp::Ordering::is_lt))
         }
         "largest less than or equal" => {
-            entries.rev().find(|(_, e)| ordered(e.ended).is_some_and(|o| o.is_le()))
+            entries.rev().find(|(_, e)| ordered(e.ended).is_some_and(std::cmp::Ordering::is_le))
         }
         "smallest greater than" => {
-            entries.find(|(_, e)| ordered(e.ended).is_some_and(|o| o.is_gt()))
+            entries.find(|(_, e)| ordered(e.ended).is_some_and(std::cmp::Ordering::is_gt))
         }
         "smallest greater than or equal" => {
-            entries.find(|(_, e)| ordered(e.ended).is_some_and(|o| o.is_ge()))
+            entries.find(|(_, e)| ordered(e.ended).is_some_and(std::cmp::Ordering::is_ge))
         }
         _ => None,
     };

@@ -86,7 +86,7 @@ impl Node {
     }
 
     /// The same as another type, where it is not one yet.
-    pub(crate) fn as_type(self, of: Type) -> Self {
+    pub(crate) fn into_type(self, of: Type) -> Self {
         if self.of.kind == of.kind {
             return self;
         }
@@ -97,10 +97,10 @@ impl Node {
         match &self.what {
             What::Constant(value) => Ok(value.clone()),
             What::Cell { up, source, column } => Ok(frame.cell(*up, *source, *column)),
-            What::Negative(node) => negative(node.value(context, frame)?),
+            What::Negative(node) => negative(&node.value(context, frame)?),
             What::Binary(operator, left, right) => {
                 let left = left.value(context, frame)?;
-                arithmetic(*operator, left, right.value(context, frame)?)
+                arithmetic(*operator, &left, &right.value(context, frame)?)
             }
             What::Cast(node, style, tries) => {
                 let value = node.value(context, frame)?;
@@ -222,7 +222,7 @@ impl Test {
             Self::In(node, list) => {
                 let value = node.value(context, frame)?;
                 let values = list.iter().map(|one| one.value(context, frame));
-                is_among(&value, values.collect::<Result<Vec<_>>>()?.iter(), node.of)
+                Ok(is_among(&value, values.collect::<Result<Vec<_>>>()?.iter(), node.of))
             }
             Self::Exists(plan) => {
                 let mut found = false;
@@ -239,26 +239,22 @@ impl Test {
                     values.extend(row.first().cloned());
                     Ok(true)
                 })?;
-                is_among(&value, values.iter(), node.of)
+                Ok(is_among(&value, values.iter(), node.of))
             }
         }
     }
 }
 
-fn is_among<'v>(
-    value: &Value,
-    among: impl Iterator<Item = &'v Value>,
-    of: Type,
-) -> Result<Option<bool>> {
+fn is_among<'v>(value: &Value, among: impl Iterator<Item = &'v Value>, of: Type) -> Option<bool> {
     let mut unknown = *value == Value::Null;
     for one in among {
         match compare(value, one, of) {
-            Some(Ordering::Equal) => return Ok(Some(true)),
+            Some(Ordering::Equal) => return Some(true),
             None => unknown = true,
             Some(_) => {}
         }
     }
-    Ok(if unknown { None } else { Some(false) })
+    if unknown { None } else { Some(false) }
 }
 
 /// `%`, `_` and sets in brackets.
@@ -292,11 +288,11 @@ fn in_set(character: char, set: &[char]) -> bool {
     }
 }
 
-fn negative(value: Value) -> Result<Value> {
+fn negative(value: &Value) -> Result<Value> {
     Ok(match value {
         Value::Int(number) => Value::Int(-number),
         Value::Decimal(Decimal { digits, scale }) => {
-            Value::Decimal(Decimal { digits: -digits, scale })
+            Value::Decimal(Decimal { digits: -digits, scale: *scale })
         }
         Value::Real(number) => Value::Real(-number),
         Value::Float(number) => Value::Float(-number),
@@ -309,8 +305,8 @@ fn overflow() -> Problem {
     Problem::raised(8115, "Arithmetic overflow error converting expression to data type bigint.")
 }
 
-fn arithmetic(operator: Operator, left: Value, right: Value) -> Result<Value> {
-    match (&left, &right) {
+fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Result<Value> {
+    match (left, right) {
         (Value::Null, _) | (_, Value::Null) => Ok(Value::Null),
         (Value::Text(left), Value::Text(right)) if operator == Operator::Add => {
             Ok(Value::Text(format!("{left}{right}").into()))
@@ -320,10 +316,10 @@ fn arithmetic(operator: Operator, left: Value, right: Value) -> Result<Value> {
         }
         (Value::Int(left), Value::Int(right)) => whole(operator, *left, *right).map(Value::Int),
         (Value::Real(_) | Value::Float(_), _) | (_, Value::Real(_) | Value::Float(_)) => {
-            let (left, right) = (float(&left), float(&right));
+            let (left, right) = (float(left), float(right));
             floating(operator, left.unwrap_or(f64::NAN), right.unwrap_or(f64::NAN))
         }
-        _ => match (exact(&left), exact(&right)) {
+        _ => match (exact(left), exact(right)) {
             (Some(left), Some(right)) => decimal(operator, left, right).map(Value::Decimal),
             _ => Err(Problem::unknown(format!("{operator:?} of these types"))),
         },

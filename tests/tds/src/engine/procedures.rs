@@ -40,7 +40,7 @@ pub(super) fn execute(batch: &mut Batch<'_>, name: &Name, arguments: &[Argument]
         "sp_cdc_help_jobs" => {
             owner(batch)?;
             let rows = job_rows(&batch.database.state());
-            return give(batch, JOBS, rows);
+            return give(batch, JOBS, &rows);
         }
         "sp_cdc_help_change_data_capture" => return help(batch, &given),
         "sp_cdc_get_ddl_history" => return ddl_history(batch, &given),
@@ -93,11 +93,11 @@ fn owner(batch: &mut Batch<'_>) -> Result<()> {
     ))
 }
 
-fn give(batch: &mut Batch<'_>, columns: &[(&str, Kind)], rows: Rows) -> Result<()> {
+fn give(batch: &mut Batch<'_>, columns: &[(&str, Kind)], rows: &[Vec<Value>]) -> Result<()> {
     let columns: Vec<(String, Type)> =
         columns.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).into())).collect();
     batch.output.columns(&columns)?;
-    for row in &rows {
+    for row in rows {
         batch.output.row(row)?;
     }
     batch.output.done(u64::try_from(rows.len()).ok())
@@ -153,7 +153,7 @@ fn help(batch: &mut Batch<'_>, given: &Given) -> Result<()> {
     let readable = cdc.instances.iter().filter(|instance| may_read(&context, &state, instance));
     let rows: Rows = readable.filter_map(|instance| described(&state, instance, &wanted)).collect();
     drop(state);
-    give(batch, COLUMNS, rows)
+    give(batch, COLUMNS, &rows)
 }
 
 fn described(
@@ -226,5 +226,5 @@ fn ddl_history(batch: &mut Batch<'_>, given: &Given) -> Result<()> {
         })
         .collect();
     drop(state);
-    give(batch, COLUMNS, rows)
+    give(batch, COLUMNS, &rows)
 }

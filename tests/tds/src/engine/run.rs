@@ -150,8 +150,8 @@ fn sort_key(order: &[(Node, bool)], context: &Context, frame: &Frame<'_>) -> Res
 impl Arm {
     fn run(&self, context: &Context, up: Option<&Frame<'_>>, emit: Emit<'_>) -> Result<()> {
         let around = Frame { cells: &[], aggregates: &[], up };
-        let skip = self.number(self.offset.as_ref(), context, &around)?.unwrap_or(0);
-        let take = self.number(self.limit.as_ref(), context, &around)?.unwrap_or(usize::MAX);
+        let skip = number(self.offset.as_ref(), context, &around)?.unwrap_or(0);
+        let take = number(self.limit.as_ref(), context, &around)?.unwrap_or(usize::MAX);
         if take == 0 {
             return Ok(());
         }
@@ -183,24 +183,6 @@ impl Arm {
                     self.items.iter().map(|item| (String::new(), item.of)).collect();
                 finish(rows, self.distinct, &columns, (skip, take), emit)
             }
-        }
-    }
-
-    fn number(
-        &self,
-        node: Option<&Node>,
-        context: &Context,
-        frame: &Frame<'_>,
-    ) -> Result<Option<usize>> {
-        let Some(node) = node else { return Ok(None) };
-        match node.value(context, frame)? {
-            Value::Int(number) => usize::try_from(number).map(Some).map_err(|_| {
-                Problem::raised(1014, "A TOP or FETCH clause contains an invalid value.")
-            }),
-            _ => Err(Problem::raised(
-                1060,
-                "The number of rows provided for a TOP or FETCH clauses row count parameter must be an integer.",
-            )),
         }
     }
 
@@ -283,6 +265,20 @@ impl Arm {
             }
         }
         Ok(rows)
+    }
+}
+
+/// A number of rows.
+fn number(node: Option<&Node>, context: &Context, frame: &Frame<'_>) -> Result<Option<usize>> {
+    let Some(node) = node else { return Ok(None) };
+    match node.value(context, frame)? {
+        Value::Int(number) => usize::try_from(number)
+            .map(Some)
+            .map_err(|_| Problem::raised(1014, "A TOP or FETCH clause contains an invalid value.")),
+        _ => Err(Problem::raised(
+            1060,
+            "The number of rows provided for a TOP or FETCH clauses row count parameter must be an integer.",
+        )),
     }
 }
 

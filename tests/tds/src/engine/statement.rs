@@ -165,7 +165,7 @@ impl<'b> Batch<'b> {
             self.output.columns(&plan.columns)?;
             plan.run(&context, None, &mut |row| {
                 count += 1;
-                if count % 256 == 0 {
+                if count.is_multiple_of(256) {
                     context.check_cancelled()?;
                 }
                 self.output.row(row)?;

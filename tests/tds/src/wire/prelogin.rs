@@ -49,9 +49,10 @@ pub(crate) fn wanted(body: &[u8]) -> Result<u8> {
 /// What the server answers, and what follows from it.
 pub(crate) fn answer(server: Encryption, client: u8) -> (u8, Agreed) {
     match (server, client) {
-        (Encryption::NotSupported | Encryption::Strict, _) => (NOT_SUPPORTED, Agreed::Clear),
+        (Encryption::NotSupported | Encryption::Strict, _) | (Encryption::Off, NOT_SUPPORTED) => {
+            (NOT_SUPPORTED, Agreed::Clear)
+        }
         (Encryption::Off, OFF) => (OFF, Agreed::Login),
-        (Encryption::Off, NOT_SUPPORTED) => (NOT_SUPPORTED, Agreed::Clear),
         (Encryption::Off, _) => (ON, Agreed::All),
         (Encryption::Required, NOT_SUPPORTED) => (REQUIRED, Agreed::Clear),
         (Encryption::Required, _) => (if client == OFF { REQUIRED } else { ON }, Agreed::All),

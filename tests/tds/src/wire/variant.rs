@@ -1,4 +1,4 @@
-//! sql_variant: a value that brings its type along.
+//! `sql_variant`: a value that brings its type along.
 
 use super::types::{DECIMAL, GUID, NVARCHAR, VARBINARY, decimal, put_collation, units};
 use crate::problem::{Problem, Result};

@@ -121,7 +121,7 @@ async fn the_shape_of_a_result_comes_even_without_rows() {
     let sql = "SELECT Price * 2 AS twice, N'x' + Code AS c FROM OITM WHERE 1 = 0";
     let mut stream = client.query(sql, &[]).await.unwrap();
     let Some(QueryItem::Metadata(shape)) = stream.try_next().await.unwrap() else { panic!() };
-    let names: Vec<&str> = shape.columns().iter().map(|column| column.name()).collect();
+    let names: Vec<&str> = shape.columns().iter().map(tiberius::Column::name).collect();
     assert_eq!(names, ["twice", "c"]);
     assert!(stream.try_next().await.unwrap().is_none());
 }

@@ -33,7 +33,7 @@ fn config(server: &TdsServer, user: &str, password: &str) -> Config {
 async fn connect(config: Config) -> tiberius::Result<Sql> {
     let stream = TcpStream::connect(config.get_addr()).await?;
     stream.set_nodelay(true)?;
-    Client::connect(config, stream.compat_write()).await
+    Box::pin(Client::connect(config, stream.compat_write())).await
 }
 
 async fn client(server: &TdsServer) -> Sql {
