@@ -36,7 +36,10 @@
 //! # }
 //! ```
 
+mod catalog;
+mod connection;
 mod database;
+mod engine;
 mod facts;
 mod fault;
 mod login;
@@ -45,6 +48,7 @@ mod problem;
 mod server;
 mod sql;
 mod value;
+mod wire;
 
 pub use database::{Backup, Capture, CaptureJob, Change, Database, Locked, Transaction};
 pub use facts::{Edition, ServerFacts};

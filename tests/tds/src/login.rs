@@ -1,6 +1,7 @@
 //! Who may come in, and what they may do.
 
 /// A login with its user in the database.
+#[expect(clippy::struct_excessive_bools, reason = "each is a permission of its own")]
 #[derive(Clone, Debug, Default)]
 pub struct Login {
     pub(crate) user: String,
@@ -20,7 +21,7 @@ impl Login {
         Self { user: user.to_owned(), password: password.to_owned(), ..Self::default() }
     }
 
-    /// Makes the user db_owner, and the login sysadmin.
+    /// Makes the user `db_owner`, and the login sysadmin.
     #[must_use]
     pub fn owner(self) -> Self {
         Self { owner: true, ..self }

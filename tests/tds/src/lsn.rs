@@ -13,9 +13,18 @@ impl Lsn {
 
     /// From its three parts.
     pub const fn new(file: u32, block: u32, record: u16) -> Self {
-        let ([a, b, c, d], [e, f, g, h], [i, j]) =
-            (file.to_be_bytes(), block.to_be_bytes(), record.to_be_bytes());
-        Self([a, b, c, d, e, f, g, h, i, j])
+        let wide = ((file as u128) << 48) | ((block as u128) << 16) | record as u128;
+        let [_, _, _, _, _, _, ten @ ..] = wide.to_be_bytes();
+        Self(ten)
+    }
+
+    /// Its three parts.
+    pub fn parts(self) -> (u32, u32, u16) {
+        let part = |from: usize, length: usize| {
+            let bytes = self.0.iter().skip(from).take(length);
+            bytes.fold(0_u32, |number, byte| number << 8 | u32::from(*byte))
+        };
+        (part(0, 4), part(4, 4), u16::try_from(part(8, 2)).unwrap_or(u16::MAX))
     }
 
     /// The bytes.

@@ -1,9 +1,27 @@
 //! The server: listens, and owns everything that a test drives.
 
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Database, Fault, Login, ServerFacts, Value};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use crate::connection::serve;
+use crate::engine::Session;
+use crate::fault::Effect;
+use crate::wire::request::Asked;
+use crate::wire::tls::acceptor;
+use crate::{Database, Fault, Login, PASSWORD, ServerFacts, USER, Value};
+
+/// How many requests are kept.
+const JOURNAL: usize = 10_000;
+/// The first number of a user's session.
+const FIRST_SESSION: u16 = 51;
 
 /// What the server says about encryption before the login.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +63,7 @@ pub struct SessionFacts {
     pub encrypted: bool,
     /// `@@TRANCOUNT`.
     pub open_transactions: u32,
-    /// The isolation level in force, in capitals.
+    /// The isolation level in force, in lower case.
     pub isolation: &'static str,
     /// `SET LOCK_TIMEOUT`, in milliseconds; -1 waits for ever.
     pub lock_timeout: i64,
@@ -68,6 +86,100 @@ pub struct TdsServerBuilder {
 #[derive(Debug)]
 pub struct TdsServer {
     database: Database,
+    shared: Arc<Shared>,
+    port: u16,
+    listening: JoinHandle<()>,
+}
+
+/// What all connections know.
+pub(crate) struct Shared {
+    pub(crate) database: Database,
+    pub(crate) encryption: Encryption,
+    pub(crate) tls: Option<TlsAcceptor>,
+    faults: Mutex<Vec<Fault>>,
+    journal: Mutex<VecDeque<Request>>,
+    sessions: Mutex<BTreeMap<u16, Session>>,
+    misunderstood: Mutex<Vec<String>>,
+    /// Raised by a heal, which lets stalled requests go on.
+    heals: watch::Sender<u64>,
+    /// Raised to end every connection.
+    cuts: watch::Sender<u64>,
+    next_session: AtomicU16,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("encryption", &self.encryption).finish_non_exhaustive()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// The first fault that fits a request, counted down.
+    pub(crate) fn fault_for(&self, text: &str) -> Option<Effect> {
+        let text = text.to_lowercase();
+        let mut faults = locked(&self.faults);
+        let mut taken = None;
+        for fault in faults.iter_mut().filter(|fault| text.contains(&fault.on)) {
+            if fault.skip > 0 {
+                fault.skip -= 1;
+            } else {
+                fault.times = fault.times.saturating_sub(1);
+                taken = Some(fault.effect);
+                break;
+            }
+        }
+        faults.retain(|fault| fault.times > 0);
+        taken
+    }
+
+    /// Waits as long as a fault says.
+    pub(crate) async fn suffer(&self, effect: Effect) {
+        match effect {
+            Effect::Delay(by) => tokio::time::sleep(by).await,
+            Effect::Stall => {
+                let mut heals = self.heals.subscribe();
+                let before = *heals.borrow();
+                // The server is gone if this fails, and the connection with it.
+                drop(heals.wait_for(|heals| *heals != before).await);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn note(&self, session: &Session, asked: &Asked) {
+        let mut journal = locked(&self.journal);
+        if journal.len() == JOURNAL {
+            journal.pop_front();
+        }
+        let parameters = asked.parameters.iter().map(|one| (one.name.clone(), one.value.clone()));
+        journal.push_back(Request {
+            session: session.id,
+            sql: asked.sql.clone(),
+            parameters: parameters.collect(),
+        });
+    }
+
+    #[expect(clippy::print_stderr, reason = "whoever reads the failed test shall see it")]
+    pub(crate) fn misunderstood(&self, what: &str) {
+        eprintln!("the scripted server does not understand: {what}");
+        locked(&self.misunderstood).push(what.to_owned());
+    }
+
+    pub(crate) fn next_session(&self) -> u16 {
+        self.next_session.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn remember(&self, session: &Session) {
+        locked(&self.sessions).insert(session.id, session.clone());
+    }
+
+    pub(crate) fn forget(&self, session: u16) {
+        locked(&self.sessions).remove(&session);
+    }
 }
 
 impl TdsServer {
@@ -89,7 +201,7 @@ impl TdsServer {
 
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        unimplemented!()
+        self.port
     }
 
     /// The database.
@@ -98,54 +210,80 @@ impl TdsServer {
     }
 
     /// Lets somebody in, or changes what they may do; it holds for sessions that are open, too.
-    pub fn login(&self, _login: Login) {
-        unimplemented!()
+    pub fn login(&self, login: Login) {
+        let mut state = self.database.state();
+        state.logins.retain(|known| !known.user.eq_ignore_ascii_case(&login.user));
+        state.logins.push(login);
     }
 
     /// Changes what the server says about itself.
-    pub fn change_facts(&self, _change: impl FnOnce(&mut ServerFacts)) {
-        unimplemented!()
+    pub fn change_facts(&self, change: impl FnOnce(&mut ServerFacts)) {
+        change(&mut self.database.state().facts);
     }
 
     /// Lays a fault in wait. The first one that fits a request takes it.
-    pub fn fault(&self, _fault: Fault) {
-        unimplemented!()
+    pub fn fault(&self, fault: Fault) {
+        locked(&self.shared.faults).push(fault);
     }
 
     /// Takes all faults away and lets stalled requests go on.
     pub fn heal(&self) {
-        unimplemented!()
+        locked(&self.shared.faults).clear();
+        self.shared.heals.send_modify(|heals| *heals += 1);
     }
 
     /// How many faults still wait for their requests.
     pub fn faults_left(&self) -> usize {
-        unimplemented!()
+        locked(&self.shared.faults).len()
     }
 
     /// Closes every connection, as a restart would; new ones may come.
     pub fn disconnect_all(&self) {
-        unimplemented!()
+        self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
     /// The requests of the last 10,000, oldest first.
     pub fn requests(&self) -> Vec<Request> {
-        unimplemented!()
+        locked(&self.shared.journal).iter().cloned().collect()
     }
 
     /// Forgets the requests so far.
     pub fn forget_requests(&self) {
-        unimplemented!()
+        locked(&self.shared.journal).clear();
     }
 
-    /// The sessions that are open now.
+    /// The sessions that are open now, as they were after their last request.
     pub fn sessions(&self) -> Vec<SessionFacts> {
-        unimplemented!()
+        let facts = |session: &Session| SessionFacts {
+            id: session.id,
+            user: session.user.clone(),
+            application: session.application.clone(),
+            read_only: session.read_only,
+            encrypted: session.encrypted,
+            open_transactions: session.depth,
+            isolation: session.isolation,
+            lock_timeout: session.lock_timeout,
+            deadlock_priority: session.deadlock_priority,
+        };
+        locked(&self.shared.sessions).values().map(facts).collect()
     }
 
     /// What was asked and not understood, with the reason; taking it keeps the drop from
     /// panicking.
     pub fn take_misunderstood(&self) -> Vec<String> {
-        unimplemented!()
+        std::mem::take(&mut locked(&self.shared.misunderstood))
+    }
+}
+
+impl Drop for TdsServer {
+    fn drop(&mut self) {
+        self.listening.abort();
+        self.disconnect_all();
+        let misunderstood = self.take_misunderstood();
+        assert!(
+            misunderstood.is_empty() || std::thread::panicking(),
+            "the scripted server was asked what it does not understand: {misunderstood:#?}"
+        );
     }
 }
 
@@ -177,9 +315,49 @@ impl TdsServerBuilder {
 
     /// Starts it. Panics where that fails: a test cannot go on without.
     pub async fn start(self) -> TdsServer {
-        unimplemented!()
+        let strict = self.encryption == Encryption::Strict;
+        let tls = self.certificate.map(|(certificate, key)| {
+            acceptor(&certificate, &key, strict).expect("the certificate and its key can be read")
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await;
+        let listener = listener.expect("the port is free");
+        let port = listener.local_addr().expect("a listener has an address").port();
+        let database = Database::new(&self.database, self.facts);
+        database.state().logins.push(Login::new(USER, PASSWORD).owner());
+        let shared = Arc::new(Shared {
+            database: database.clone(),
+            encryption: self.encryption,
+            tls,
+            faults: Mutex::default(),
+            journal: Mutex::default(),
+            sessions: Mutex::default(),
+            misunderstood: Mutex::default(),
+            heals: watch::Sender::new(0),
+            cuts: watch::Sender::new(0),
+            next_session: AtomicU16::new(FIRST_SESSION),
+        });
+        #[expect(clippy::disallowed_methods, reason = "the server owns it and aborts it")]
+        let listening = tokio::spawn(listen(listener, Arc::clone(&shared)));
+        TdsServer { database, shared, port, listening }
     }
 }
 
-/// How long a blocked commit waits before it panics with the name of who blocks it.
-pub(crate) const COMMIT_DEADLINE: Duration = Duration::from_secs(30);
+async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+    // Dropped with this task, and every connection with it.
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        connections.spawn(connection(stream, Arc::clone(&shared)));
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    let mut cuts = shared.cuts.subscribe();
+    let before = *cuts.borrow();
+    tokio::select! {
+        // What the client has not got yet is lost, which is what a cut is.
+        _ = cuts.wait_for(|cuts| *cuts != before) => {}
+        // An error here is the client's going, or a fault; both sides know of it.
+        _ = serve(stream, shared) => {}
+    }
+}

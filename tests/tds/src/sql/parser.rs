@@ -261,10 +261,12 @@ impl Parser {
     /// The error at the next token.
     pub(super) fn unexpected(&self, wanted: &str) -> Problem {
         let near = match self.peek() {
-            Token::Word(text) | Token::Quoted(text) | Token::Number(text) => text.clone(),
+            Token::Word(text)
+            | Token::Quoted(text)
+            | Token::Number(text)
+            | Token::Variable(text) => text.clone(),
             Token::Text(text, _) => format!("'{text}'"),
             Token::Bytes(_) => "0x…".to_owned(),
-            Token::Variable(text) => text.clone(),
             Token::Global(text) => format!("@@{text}"),
             Token::Symbol(symbol) => (*symbol).to_owned(),
             Token::End => "the end".to_owned(),

@@ -158,6 +158,12 @@ impl Parser {
         Ok((name, of, value))
     }
 
+    /// What `sp_executesql` is told of its parameters: names and types.
+    pub(crate) fn declarations(&mut self) -> Result<Vec<(String, crate::value::kind::Type)>> {
+        let declared = self.list(Self::declaration)?;
+        Ok(declared.into_iter().map(|(name, of, _)| (name, of)).collect())
+    }
+
     fn conditional(&mut self) -> Result<Statement> {
         let condition = self.condition()?;
         let then = self.block()?;

@@ -145,6 +145,7 @@ pub(crate) enum Join {
 }
 
 /// Table hints that are about locks.
+#[expect(clippy::struct_excessive_bools, reason = "each is a hint of its own")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hints {
     pub(crate) exclusive: bool,
@@ -154,6 +155,7 @@ pub(crate) struct Hints {
 }
 
 /// A column of CREATE TABLE.
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of its own")]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column {
     pub(crate) name: String,

@@ -46,7 +46,7 @@ pub(crate) fn cast(value: &Value, from: Type, to: Type, style: i32) -> Result<Va
     }
 }
 
-/// The type a value in a sql_variant has.
+/// The type a value in a `sql_variant` has.
 fn natural(value: &Value) -> Kind {
     match value {
         Value::Null | Value::Text(_) => Kind::NVarChar(Some(4000)),
@@ -268,18 +268,22 @@ fn shaped(text: &str, from: Kind, to: Type) -> Result<String> {
     } else {
         text.to_owned()
     };
-    let limit = match to.kind {
-        Kind::Char(n) | Kind::NChar(n) | Kind::VarChar(Some(n)) | Kind::NVarChar(Some(n)) => n,
-        _ => return Ok(text),
+    let (Kind::Char(n) | Kind::NChar(n) | Kind::VarChar(Some(n)) | Kind::NVarChar(Some(n))) =
+        to.kind
+    else {
+        return Ok(text);
     };
-    let width = |character: char| match to.kind.has_code_page() {
-        true => to.collation.encode(character.encode_utf8(&mut [0; 4])).len(),
-        false => character.len_utf16(),
+    let width = |character: char| {
+        if to.kind.has_code_page() {
+            to.collation.encode(character.encode_utf8(&mut [0; 4])).len()
+        } else {
+            character.len_utf16()
+        }
     };
     let mut kept = String::new();
     let mut used = 0;
     for character in text.chars() {
-        if used + width(character) > usize::from(limit) {
+        if used + width(character) > usize::from(n) {
             if from.is_text() || from.is_bytes() {
                 break;
             }
@@ -290,7 +294,7 @@ fn shaped(text: &str, from: Kind, to: Type) -> Result<String> {
         kept.push(character);
     }
     if matches!(to.kind, Kind::Char(_) | Kind::NChar(_)) {
-        kept.extend(std::iter::repeat_n(' ', usize::from(limit) - used));
+        kept.extend(std::iter::repeat_n(' ', usize::from(n) - used));
     }
     Ok(kept)
 }
@@ -354,7 +358,7 @@ pub(crate) fn stored(value: &Value, to: Type) -> Result<Value> {
         }
         _ => {
             let from = Type::from(natural(value));
-            let kept = cast(value, from, to, if to.kind.is_bytes() { 1 } else { 0 })?;
+            let kept = cast(value, from, to, i32::from(to.kind.is_bytes()))?;
             if is_cut(value, &kept) {
                 let message = "String or binary data would be truncated.";
                 return Err(Problem::raised(8152, message));

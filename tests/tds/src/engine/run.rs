@@ -1,0 +1,412 @@
+//! Plans: bound queries, and how they run.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::Context;
+use super::aggregate::{Aggregate, Running};
+use super::bounds;
+use super::node::{Frame, Node, Test};
+use super::scan::{Range, Scan};
+use crate::database::table::Cells;
+use crate::problem::{Problem, Result};
+use crate::sql::Join;
+use crate::value::Value;
+use crate::value::kind::Type;
+use crate::value::order::append_key;
+
+/// A bound query.
+pub(crate) struct Plan {
+    /// Names and types of what it gives.
+    pub(crate) columns: Vec<(String, Type)>,
+    /// The SELECTs; true where duplicates of all before are taken out.
+    pub(crate) arms: Vec<(Arm, bool)>,
+    /// The order of a union, by output columns.
+    pub(crate) order: Vec<(Node, bool)>,
+}
+
+/// A bound SELECT.
+pub(crate) struct Arm {
+    pub(crate) from: Option<From>,
+    pub(crate) filter: Option<Test>,
+    pub(crate) items: Vec<Node>,
+    pub(crate) grouped: bool,
+    pub(crate) group: Vec<Node>,
+    pub(crate) aggregates: Vec<Aggregate>,
+    pub(crate) having: Option<Test>,
+    pub(crate) distinct: bool,
+    pub(crate) order: Vec<(Node, bool)>,
+    pub(crate) offset: Option<Node>,
+    /// TOP or FETCH.
+    pub(crate) limit: Option<Node>,
+}
+
+/// A bound FROM.
+pub(crate) enum From {
+    Scan(Scan),
+    Joined(Box<Joined>),
+}
+
+/// Two bound relations put together.
+pub(crate) struct Joined {
+    pub(crate) left: From,
+    pub(crate) right: From,
+    pub(crate) how: Join,
+    pub(crate) on: Option<Test>,
+    /// What is equal on both sides, where the condition says so.
+    pub(crate) equal: Option<(Node, Node)>,
+    /// How many sources each side has.
+    pub(crate) widths: (usize, usize),
+}
+
+/// What is called with each row; false is enough.
+pub(crate) type Emit<'e> = &'e mut dyn FnMut(&[Value]) -> Result<bool>;
+type VisitRow<'v> = &'v mut dyn FnMut(&[Cells]) -> Result<bool>;
+
+impl Plan {
+    pub(crate) fn run(
+        &self,
+        context: &Context,
+        up: Option<&Frame<'_>>,
+        emit: Emit<'_>,
+    ) -> Result<()> {
+        if let [(arm, _)] = self.arms.as_slice() {
+            return arm.run(context, up, emit);
+        }
+        let distinct = self.arms.iter().any(|(_, distinct)| *distinct);
+        if !distinct && self.order.is_empty() {
+            let mut more = true;
+            for (arm, _) in &self.arms {
+                if more {
+                    arm.run(context, up, &mut |row| {
+                        more = emit(row)?;
+                        Ok(more)
+                    })?;
+                }
+            }
+            return Ok(());
+        }
+        self.sorted(context, up, distinct, emit)
+    }
+
+    fn sorted(
+        &self,
+        context: &Context,
+        up: Option<&Frame<'_>>,
+        distinct: bool,
+        emit: Emit<'_>,
+    ) -> Result<()> {
+        let mut rows = Vec::new();
+        for (arm, _) in &self.arms {
+            arm.run(context, up, &mut |row| {
+                let cells: Cells = row.into();
+                let frame = Frame { cells: &[cells], aggregates: &[], up };
+                rows.push((sort_key(&self.order, context, &frame)?, row.to_vec()));
+                Ok(true)
+            })?;
+        }
+        finish(rows, distinct, &self.columns, (0, usize::MAX), emit)
+    }
+}
+
+/// Sorts, takes out duplicates and gives out a part.
+fn finish(
+    mut rows: Vec<(Vec<u8>, Vec<Value>)>,
+    distinct: bool,
+    columns: &[(String, Type)],
+    (skip, take): (usize, usize),
+    emit: Emit<'_>,
+) -> Result<()> {
+    rows.sort_by(|left, right| left.0.cmp(&right.0));
+    let mut seen = std::collections::HashSet::new();
+    let fresh = |row: &Vec<Value>| {
+        let mut key = Vec::new();
+        row.iter().zip(columns).for_each(|(value, (_, of))| append_key(&mut key, value, *of));
+        seen.insert(key)
+    };
+    let mut fresh = fresh;
+    let kept = rows.into_iter().map(|(_, row)| row).filter(|row| !distinct || fresh(row));
+    for row in kept.skip(skip).take(take) {
+        if !emit(&row)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that sort as the order says.
+fn sort_key(order: &[(Node, bool)], context: &Context, frame: &Frame<'_>) -> Result<Vec<u8>> {
+    let mut key = Vec::new();
+    for (node, descending) in order {
+        let begin = key.len();
+        append_key(&mut key, &node.value(context, frame)?, node.of);
+        if *descending {
+            key.iter_mut().skip(begin).for_each(|byte| *byte = !*byte);
+        }
+    }
+    Ok(key)
+}
+
+impl Arm {
+    fn run(&self, context: &Context, up: Option<&Frame<'_>>, emit: Emit<'_>) -> Result<()> {
+        let around = Frame { cells: &[], aggregates: &[], up };
+        let skip = number(self.offset.as_ref(), context, &around)?.unwrap_or(0);
+        let take = number(self.limit.as_ref(), context, &around)?.unwrap_or(usize::MAX);
+        if take == 0 {
+            return Ok(());
+        }
+        let by_itself = match (&self.from, self.order.is_empty()) {
+            (_, true) => Some(false),
+            (Some(From::Scan(scan)), false) => scan.comes_in(&self.order),
+            _ => None,
+        };
+        match by_itself {
+            Some(backwards) if !self.distinct && !self.grouped => {
+                let mut count = 0_usize;
+                self.each(context, up, backwards, &mut |frame| {
+                    count += 1;
+                    if count <= skip {
+                        return Ok(true);
+                    }
+                    let row = self.items.iter().map(|item| item.value(context, frame));
+                    let more = emit(&row.collect::<Result<Vec<_>>>()?)?;
+                    Ok(more && count - skip < take)
+                })
+            }
+            _ => {
+                let rows = if self.grouped {
+                    self.groups(context, up)?
+                } else {
+                    self.collected(context, up)?
+                };
+                let columns: Vec<_> =
+                    self.items.iter().map(|item| (String::new(), item.of)).collect();
+                finish(rows, self.distinct, &columns, (skip, take), emit)
+            }
+        }
+    }
+
+    /// Calls for each row that fits.
+    fn each(
+        &self,
+        context: &Context,
+        up: Option<&Frame<'_>>,
+        backwards: bool,
+        visit: &mut dyn FnMut(&Frame<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        let around = Frame { cells: &[], aggregates: &[], up };
+        let mut fitting = |cells: &[Cells]| {
+            let frame = Frame { cells, aggregates: &[], up };
+            let fits = match &self.filter {
+                Some(test) => test.holds(context, &frame)? == Some(true),
+                None => true,
+            };
+            if fits { visit(&frame) } else { Ok(true) }
+        };
+        match &self.from {
+            None => fitting(&[]).map(|_| ()),
+            Some(From::Scan(scan)) => {
+                let mut range = bounds::range(scan, self.filter.as_ref(), context, &around);
+                range.backwards = backwards;
+                let mut each = |row| fitting(&[row]);
+                scan.each(context, &around, &range, &mut each).map(|_| ())
+            }
+            Some(from) => from.each(context, &around, &mut fitting).map(|_| ()),
+        }
+    }
+
+    fn collected(
+        &self,
+        context: &Context,
+        up: Option<&Frame<'_>>,
+    ) -> Result<Vec<(Vec<u8>, Vec<Value>)>> {
+        let mut rows = Vec::new();
+        self.each(context, up, false, &mut |frame| {
+            let row = self.items.iter().map(|item| item.value(context, frame));
+            let row = row.collect::<Result<Vec<_>>>()?;
+            rows.push((sort_key(&self.order, context, frame)?, row));
+            Ok(true)
+        })?;
+        Ok(rows)
+    }
+
+    fn groups(
+        &self,
+        context: &Context,
+        up: Option<&Frame<'_>>,
+    ) -> Result<Vec<(Vec<u8>, Vec<Value>)>> {
+        let mut groups: BTreeMap<Vec<u8>, (Vec<Cells>, Vec<Running>)> = BTreeMap::new();
+        let fresh = || self.aggregates.iter().map(|_| Running::default()).collect::<Vec<_>>();
+        if self.group.is_empty() {
+            groups.insert(Vec::new(), (Vec::new(), fresh()));
+        }
+        self.each(context, up, false, &mut |frame| {
+            let order: Vec<_> = self.group.iter().map(|node| (node.clone(), false)).collect();
+            let key = sort_key(&order, context, frame)?;
+            let (_, running) = groups.entry(key).or_insert_with(|| (frame.cells.to_vec(), fresh()));
+            for (aggregate, running) in self.aggregates.iter().zip(running) {
+                aggregate.take(running, context, frame)?;
+            }
+            Ok(true)
+        })?;
+        let mut rows = Vec::new();
+        for (cells, running) in groups.into_values() {
+            let results = self.aggregates.iter().zip(running);
+            let aggregates: Vec<Value> = results.map(|(a, running)| a.result(running)).collect();
+            let frame = Frame { cells: &cells, aggregates: &aggregates, up };
+            let wanted = match &self.having {
+                Some(test) => test.holds(context, &frame)? == Some(true),
+                None => true,
+            };
+            if wanted {
+                let row = self.items.iter().map(|item| item.value(context, &frame));
+                let row = row.collect::<Result<Vec<_>>>()?;
+                rows.push((sort_key(&self.order, context, &frame)?, row));
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// A number of rows.
+fn number(node: Option<&Node>, context: &Context, frame: &Frame<'_>) -> Result<Option<usize>> {
+    let Some(node) = node else { return Ok(None) };
+    match node.value(context, frame)? {
+        Value::Int(number) => usize::try_from(number)
+            .map(Some)
+            .map_err(|_| Problem::raised(1014, "A TOP or FETCH clause contains an invalid value.")),
+        _ => Err(Problem::raised(
+            1060,
+            "The number of rows provided for a TOP or FETCH clauses row count parameter must be an integer.",
+        )),
+    }
+}
+
+impl From {
+    /// How many sources it has.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::Scan(_) => 1,
+            Self::Joined(joined) => joined.widths.0 + joined.widths.1,
+        }
+    }
+
+    fn each(&self, context: &Context, around: &Frame<'_>, visit: VisitRow<'_>) -> Result<bool> {
+        match self {
+            Self::Scan(scan) => {
+                scan.each(context, around, &Range::default(), &mut |row| visit(&[row]))
+            }
+            Self::Joined(joined) => joined.each(context, around, visit),
+        }
+    }
+
+    fn collected(&self, context: &Context, around: &Frame<'_>) -> Result<Vec<Vec<Cells>>> {
+        let mut rows = Vec::new();
+        self.each(context, around, &mut |row| {
+            rows.push(row.to_vec());
+            Ok(true)
+        })?;
+        Ok(rows)
+    }
+}
+
+impl Joined {
+    fn each(&self, context: &Context, around: &Frame<'_>, visit: VisitRow<'_>) -> Result<bool> {
+        if matches!(self.how, Join::Apply | Join::OuterApply) {
+            return self.applied(context, around, visit);
+        }
+        let right = self.right.collected(context, around)?;
+        let found = self.index(&right, context, around)?;
+        let mut matched = vec![false; right.len()];
+        let more = self.left.each(context, around, &mut |left| {
+            let candidates = match (&found, &self.equal) {
+                (Some(found), Some((node, _))) => {
+                    let frame = Frame { cells: left, aggregates: &[], up: around.up };
+                    let key = key_of(node, context, &frame)?;
+                    key.and_then(|key| found.get(&key)).cloned().unwrap_or_default()
+                }
+                _ => (0..right.len()).collect(),
+            };
+            let mut any = false;
+            for place in candidates {
+                let Some(other) = right.get(place) else { continue };
+                let row = [left, other.as_slice()].concat();
+                let frame = Frame { cells: &row, aggregates: &[], up: around.up };
+                let fits = match &self.on {
+                    Some(test) => test.holds(context, &frame)? == Some(true),
+                    None => true,
+                };
+                if fits {
+                    any = true;
+                    matched.iter_mut().skip(place).take(1).for_each(|one| *one = true);
+                    if !visit(&row)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            if !any && matches!(self.how, Join::Left | Join::Full) {
+                return visit(&[left, nothing(self.widths.1).as_slice()].concat());
+            }
+            Ok(true)
+        })?;
+        if !more || !matches!(self.how, Join::Right | Join::Full) {
+            return Ok(more);
+        }
+        for (other, _) in right.iter().zip(&matched).filter(|(_, matched)| !**matched) {
+            if !visit(&[nothing(self.widths.0).as_slice(), other.as_slice()].concat())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The rows of the right side by what has to be equal.
+    fn index(
+        &self,
+        right: &[Vec<Cells>],
+        context: &Context,
+        around: &Frame<'_>,
+    ) -> Result<Option<HashMap<Vec<u8>, Vec<usize>>>> {
+        let Some((_, node)) = &self.equal else { return Ok(None) };
+        let mut found: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
+        for (place, row) in right.iter().enumerate() {
+            let cells = [nothing(self.widths.0).as_slice(), row.as_slice()].concat();
+            let frame = Frame { cells: &cells, aggregates: &[], up: around.up };
+            if let Some(key) = key_of(node, context, &frame)? {
+                found.entry(key).or_default().push(place);
+            }
+        }
+        Ok(Some(found))
+    }
+
+    fn applied(&self, context: &Context, around: &Frame<'_>, visit: VisitRow<'_>) -> Result<bool> {
+        self.left.each(context, around, &mut |left| {
+            let frame = Frame { cells: left, aggregates: &[], up: around.up };
+            let mut any = false;
+            let more = self.right.each(context, &frame, &mut |right| {
+                any = true;
+                visit(&[left, right].concat())
+            })?;
+            if more && !any && self.how == Join::OuterApply {
+                return visit(&[left, nothing(self.widths.1).as_slice()].concat());
+            }
+            Ok(more)
+        })
+    }
+}
+
+/// Sources without a row: every cell of them is NULL.
+fn nothing(width: usize) -> Vec<Cells> {
+    vec![Arc::from(Vec::new()); width]
+}
+
+/// NULL is equal to nothing.
+fn key_of(node: &Node, context: &Context, frame: &Frame<'_>) -> Result<Option<Vec<u8>>> {
+    let value = node.value(context, frame)?;
+    if value == Value::Null {
+        return Ok(None);
+    }
+    let mut key = Vec::new();
+    append_key(&mut key, &value, node.of);
+    Ok(Some(key))
+}

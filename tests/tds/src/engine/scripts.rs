@@ -1,0 +1,55 @@
+//! The statements of a set-up script: users, roles, permissions and options of the database.
+
+use super::context::is_owner;
+use super::statement::Batch;
+use crate::Login;
+use crate::database::state::State;
+use crate::problem::{Problem, Result};
+use crate::sql::{Name, Statement};
+
+/// Runs one of them; only the owner may.
+pub(super) fn run(batch: &mut Batch<'_>, statement: &Statement) -> Result<()> {
+    let context = batch.context()?;
+    if !is_owner(&context.login) {
+        let message = "User does not have permission to perform this action.";
+        return Err(Problem::raised(15_247, message));
+    }
+    let mut state = batch.database.state();
+    match statement {
+        Statement::Grant { permission, on, to } => {
+            let login = user(&mut state, to)?;
+            grant(login, permission, on.as_ref())
+        }
+        // A user is there as soon as the login is.
+        Statement::CreateUser(name) => user(&mut state, name).map(|_| ()),
+        Statement::AddMember { role, member } => {
+            let login = user(&mut state, member)?;
+            login.roles.push(role.clone());
+            Ok(())
+        }
+        Statement::AlterDatabase { option, on } if option == "allow_snapshot_isolation" => {
+            state.data.snapshot_isolation = *on;
+            Ok(())
+        }
+        other => Err(Problem::unknown(format!("{other:?}"))),
+    }
+}
+
+fn user<'s>(state: &'s mut State, name: &str) -> Result<&'s mut Login> {
+    let message = format!(
+        "Cannot find the user '{name}', because it does not exist or you do not have permission."
+    );
+    state.login_mut(name).ok_or_else(|| Problem::raised(15_151, message))
+}
+
+fn grant(login: &mut Login, permission: &str, on: Option<&Name>) -> Result<()> {
+    match (permission, on) {
+        ("select", Some(Name(parts))) => login.select.push(parts.join(".")),
+        ("select", None) => login.roles.push("db_datareader".to_owned()),
+        ("view database state", None) => login.view_database_state = true,
+        ("view server state", None) => login.view_server_state = true,
+        ("connect", None) => {}
+        (other, _) => return Err(Problem::unknown(format!("GRANT {other}"))),
+    }
+    Ok(())
+}
