@@ -84,7 +84,7 @@ impl Cell {
         match self {
             Self::Moment(day, clock) | Self::Instant(day, clock, _) => {
                 let days = i64::from(day.0) - DAYS_TO_1970;
-                Some(days * MICROS_PER_DAY + clock.micros())
+                Some(days.saturating_mul(MICROS_PER_DAY).saturating_add(clock.micros()))
             }
             _ => None,
         }

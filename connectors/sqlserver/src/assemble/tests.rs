@@ -142,7 +142,7 @@ fn small_transactions_travel_together_and_each_says_where_to_resume() {
 
 #[test]
 fn a_large_transaction_is_cut_where_its_rows_say_whatever_came_before() {
-    let limits = Limits { window_bytes: 300, ..LIMITS };
+    let limits = Limits { window_bytes: 400, ..LIMITS };
     let cut = |rows_before: u64| -> Vec<usize> {
         let (mut out, mut assembler) = (Outbox::new(), assembler(limits));
         for ordinal in 1..=rows_before {

@@ -50,6 +50,7 @@ static VIEWS: &[(&str, View)] = &[
                 ("last_log_backup_lsn", LSN_NUMBER),
                 ("recovery_fork_guid", Kind::Guid),
                 ("first_recovery_fork_guid", Kind::Guid),
+                ("fork_point_lsn", LSN_NUMBER),
             ],
             recovery,
         ),
@@ -251,6 +252,7 @@ fn recovery(context: &Context, state: &State) -> Result<Rows> {
         Value::Null,
         Value::Guid(data.recovery_fork),
         Value::Null,
+        data.forked_at.map_or(Value::Null, number),
     ]])
 }
 

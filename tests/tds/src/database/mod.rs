@@ -239,6 +239,7 @@ impl Database {
         let mut data = backup.data.clone();
         let [last, ..] = &mut data.recovery_fork;
         *last = last.wrapping_add(1);
+        data.forked_at = Some(data.reserve(1));
         data.created = state.clock.now();
         data.commits = std::cmp::max(data.commits, state.data.commits);
         if !keep_cdc {
