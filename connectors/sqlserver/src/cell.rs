@@ -131,8 +131,10 @@ impl Cell {
             Self::Bool(yes) => out.write_str(if *yes { "true" } else { "false" }),
             Self::Integer(number) => write!(out, "{number}"),
             Self::Decimal(digits, scale) => decimal(*digits, *scale, out),
-            Self::Float32(number) => write!(out, "{number}"),
-            Self::Float64(number) => write!(out, "{number}"),
+            Self::Float32(number) if plain(f64::from(*number)) => write!(out, "{number}"),
+            Self::Float32(number) => write!(out, "{number:e}"),
+            Self::Float64(number) if plain(*number) => write!(out, "{number}"),
+            Self::Float64(number) => write!(out, "{number:e}"),
             Self::Text(text) => out.write_str(text),
             Self::Bytes(bytes) => hexadecimal(bytes, out),
             Self::Guid(guid) => hyphenated(*guid, out),
@@ -143,6 +145,11 @@ impl Cell {
         };
         written.expect("writing into a string cannot fail");
     }
+}
+
+/// Whether a number is short enough without an exponent.
+fn plain(number: f64) -> bool {
+    number == 0.0 || (1e-5..1e15).contains(&number.abs())
 }
 
 fn decimal(digits: i128, scale: u8, out: &mut String) -> fmt::Result {
@@ -298,7 +305,10 @@ mod tests {
             (Cell::Bool(true), "true"),
             (Cell::Integer(-7), "-7"),
             (Cell::Float32(0.1), "0.1"),
-            (Cell::Float64(1e21), "1000000000000000000000"),
+            (Cell::Float64(1e21), "1e21"),
+            (Cell::Float64(-1.797_693_134_862_315_7e308), "-1.7976931348623157e308"),
+            (Cell::Float32(16_777_216.0), "16777216"),
+            (Cell::Float64(1e-7), "1e-7"),
             (Cell::Float64(0.1), "0.1"),
             (Cell::Text("A1  ".to_owned()), "A1  "),
             (Cell::Bytes(vec![0, 255]), "\\x00ff"),

@@ -1,13 +1,13 @@
 //! A scripted server behind the checks.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use erpbridge_connector::testkit::{Bench, TypeCase, Write};
 use erpbridge_connector::{Source, TableName, TableSelection};
-use erpbridge_sqlserver::session::connect;
 use erpbridge_sqlserver::{Secret, SqlServerConfig, SqlServerSource};
-use erpbridge_test_tds::{Login, PASSWORD, TdsServer, USER, Value, row};
+use erpbridge_test_tds::{Login, PASSWORD, TdsServer, Value, row};
 
 use crate::types::types;
 
@@ -16,34 +16,34 @@ const READER: &str = "reader";
 /// A private server with one captured database.
 pub struct Server {
     server: TdsServer,
-    /// What the reader has been granted.
-    granted: Mutex<Vec<&'static str>>,
+    tables: Mutex<Vec<String>>,
+    /// What the reader may not select from, as statements name it.
+    revoked: Mutex<BTreeSet<String>>,
 }
-
-const GRANTS: [&str; 3] = ["SELECT ON SCHEMA::cdc", "SELECT ON SCHEMA::dbo", "VIEW SERVER STATE"];
 
 impl Server {
     pub async fn start() -> Self {
         let server = TdsServer::start().await;
         server.database().enable_cdc();
-        let server = Self { server, granted: Mutex::new(GRANTS.to_vec()) };
+        let server = Self { server, tables: Mutex::default(), revoked: Mutex::default() };
         server.grant();
         server
     }
 
     fn grant(&self) {
-        let granted = self.granted.lock().unwrap();
-        let login = Login::new(READER, PASSWORD).view_database_state();
-        let login = granted.iter().fold(login, |login, grant| match *grant {
-            "SELECT ON SCHEMA::cdc" => login.select("cdc"),
-            "SELECT ON SCHEMA::dbo" => login.select("dbo"),
-            _ => login.view_server_state(),
-        });
+        let (tables, revoked) = (self.tables.lock().unwrap(), self.revoked.lock().unwrap());
+        let mut login = Login::new(READER, PASSWORD).view_database_state().view_server_state();
+        if !revoked.contains("SCHEMA::cdc") {
+            login = login.select("cdc");
+        }
+        for table in tables.iter().filter(|table| !revoked.contains(&format!("[dbo].[{table}]"))) {
+            login = login.select(&format!("dbo.{table}"));
+        }
         self.server.login(login);
     }
 
-    fn config(&self, user: &str) -> SqlServerConfig {
-        let url = format!("sqlserver://{user}@127.0.0.1:{}/ERP", self.server.port());
+    fn config(&self) -> SqlServerConfig {
+        let url = format!("sqlserver://{READER}@127.0.0.1:{}/ERP", self.server.port());
         let mut config = SqlServerConfig::from_url("north", &url).unwrap();
         config.password = Some(Secret::new(PASSWORD));
         config.poll_interval = Duration::from_millis(50);
@@ -54,6 +54,8 @@ impl Server {
         let table = format!("dbo.{name}");
         self.server.database().create_table(&table, columns);
         self.server.database().capture(&table).enable();
+        self.tables.lock().unwrap().push(name.to_owned());
+        self.grant();
         TableName::new("dbo", name)
     }
 }
@@ -102,7 +104,7 @@ impl Bench for Server {
     }
 
     fn source(&self, selection: Arc<dyn TableSelection>) -> Box<dyn Source> {
-        Box::new(SqlServerSource::new(self.config(READER), selection))
+        Box::new(SqlServerSource::new(self.config(), selection))
     }
 
     fn types(&self) -> Vec<TypeCase> {
@@ -114,29 +116,19 @@ impl Bench for Server {
     }
 
     fn privileges(&self, tables: &[TableName]) -> Vec<String> {
-        let captured = tables.iter().map(|table| format!("capture of {}", table.table));
-        let grants = GRANTS.iter().take(2).map(|&grant| grant.to_owned());
-        grants.chain(captured).collect()
+        let tables = tables.iter().map(|table| format!("[{}].[{}]", table.schema, table.table));
+        std::iter::once("SCHEMA::cdc".to_owned()).chain(tables).collect()
     }
 
     async fn revoke(&self, privilege: &str) {
-        match privilege.strip_prefix("capture of ") {
-            Some(table) => self.server.database().release(&format!("dbo_{table}")),
-            None => {
-                self.granted.lock().unwrap().retain(|grant| *grant != privilege);
-                self.grant();
-            }
-        }
+        self.revoked.lock().unwrap().insert(privilege.to_owned());
+        self.grant();
     }
 
     async fn mend(&self, statement: &str) {
-        let granted = GRANTS.iter().find(|grant| statement.starts_with(&format!("GRANT {grant} ")));
-        if let Some(grant) = granted {
-            self.granted.lock().unwrap().push(grant);
-            return self.grant();
-        }
-        let mut session = connect(&self.config(USER)).await.unwrap();
-        session.run("mend", statement).await.unwrap();
-        session.close().await;
+        let grant = statement.strip_prefix("GRANT SELECT ON ");
+        let (what, _) = grant.and_then(|grant| grant.split_once(" TO ")).expect("a grant");
+        self.revoked.lock().unwrap().remove(what);
+        self.grant();
     }
 }

@@ -1,0 +1,151 @@
+//! The tables: whether they are there, may be read and are captured as they are now.
+
+use erpbridge_connector::{Finding, TableName};
+
+use super::facts::{Capture, Facts, Table};
+use crate::catalog::Instance;
+use crate::config::SqlServerConfig;
+use crate::feedback::disable_instance;
+use crate::sql::{self, identifier, literal};
+use crate::start::enable_table;
+
+/// No table has more instances.
+const MOST_INSTANCES: usize = 2;
+
+pub(super) fn check(facts: &Facts, config: &SqlServerConfig) -> Vec<Finding> {
+    let user = &facts.server.user;
+    let missing = facts.missing.iter().map(|(name, near)| absent(name, near.as_ref(), user));
+    let mut findings: Vec<Finding> = missing.collect();
+    findings.extend(unmatched(facts, config));
+    let capturable = facts.has_feature();
+    let known = matches!(facts.capture, Capture::On(_) | Capture::Off);
+    for table in &facts.tables {
+        findings.extend(unreadable(table, user));
+        if capturable && known {
+            findings.extend(uncaptured(table));
+            findings.extend(drifted(table));
+            findings.extend(two_instances(table));
+            findings.extend(disordered(table));
+        }
+        findings.extend(keyless(table));
+    }
+    findings
+}
+
+/// A table we may not select from does not show, so it looks like one that is not there.
+fn absent(name: &TableName, near: Option<&TableName>, user: &str) -> Finding {
+    let mend = match near {
+        Some(near) => format!("did you mean {near}? If not, grant this login SELECT on it"),
+        None => "grant this login SELECT on it, or correct the name in the mapping".to_owned(),
+    };
+    let problem = "there is no such table in this database, or this login may not see it";
+    Finding::error(name.to_string(), problem, mend).with_sql(grant(name, user))
+}
+
+fn grant(name: &TableName, user: &str) -> String {
+    format!("GRANT SELECT ON {} TO {}", sql::table(name), identifier(user))
+}
+
+/// Names that lead nowhere are told one by one; patterns that match nothing only here. It is no
+/// error, because a table that matches may be captured any day.
+fn unmatched(facts: &Facts, config: &SqlServerConfig) -> Option<Finding> {
+    (facts.tables.is_empty() && facts.missing.is_empty()).then(|| {
+        Finding::warning(
+            format!("database {}", config.database),
+            "no table of it that this login may see is one that the mappings read",
+            "look whether the patterns of the mappings are right, whether this is the database, \
+             and what this login may select from",
+        )
+    })
+}
+
+fn unreadable(table: &Table, user: &str) -> Option<Finding> {
+    (!table.readable).then(|| {
+        let finding = Finding::error(
+            table.name.to_string(),
+            "this login may not read it",
+            "grant it SELECT on the table",
+        );
+        finding.with_sql(grant(&table.name, user))
+    })
+}
+
+fn uncaptured(table: &Table) -> Option<Finding> {
+    table.instances.is_empty().then(|| {
+        let finding =
+            Finding::error(table.name.to_string(), "it is not captured", "capture it as db_owner");
+        finding.with_sql(enable_table(&table.name.schema, &table.name.table))
+    })
+}
+
+/// Columns that came after the instance. The mapping is checked elsewhere for those it needs.
+fn drifted(table: &Table) -> Option<Finding> {
+    let newest = table.instances.last()?;
+    let captured =
+        |name: &str| table.captured.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+    let new: Vec<&str> = table
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .filter(|name| !captured(name))
+        .collect();
+    if new.is_empty() {
+        return None;
+    }
+    let problem =
+        format!("instance `{}` does not capture its columns {}", newest.name, new.join(", "));
+    let mend = "if a mapping shall read them, capture the table a second time; the bridge goes over \
+                to the new instance by itself and says when the old one may be dropped";
+    let finding = Finding::warning(table.name.to_string(), problem, mend);
+    let room = table.instances.len() < MOST_INSTANCES;
+    Some(if room { finding.with_sql(second_instance(table, newest)) } else { finding })
+}
+
+fn second_instance(table: &Table, newest: &Instance) -> String {
+    let TableName { schema, table } = &table.name;
+    format!(
+        "{}, @capture_instance = {}",
+        enable_table(schema, table),
+        literal(&format!("{}_2", newest.name))
+    )
+}
+
+fn two_instances(table: &Table) -> Option<Finding> {
+    let [older, younger] = table.instances.as_slice() else { return None };
+    Some(Finding::warning(
+        table.name.to_string(),
+        format!(
+            "it is captured twice, as `{}` and `{}`, and each change is written twice",
+            older.name, younger.name
+        ),
+        format!(
+            "when the bridge's log says that `{}` is drained, run: {}",
+            older.name,
+            disable_instance(older)
+        ),
+    ))
+}
+
+fn disordered(table: &Table) -> Option<Finding> {
+    let newest = table.instances.last().filter(|newest| !newest.ordered)?;
+    Some(Finding::warning(
+        table.name.to_string(),
+        format!(
+            "instance `{}` does not tell the order of commands inside a transaction: where a key \
+             is changed, insert and delete may come in the wrong order",
+            newest.name
+        ),
+        "install the server's updates (KB 3030352), then capture the table anew",
+    ))
+}
+
+fn keyless(table: &Table) -> Option<Finding> {
+    table.key.is_empty().then(|| {
+        Finding::warning(
+            table.name.to_string(),
+            "it has no primary key: it is read by one long statement, and its rows cannot be told \
+             apart downstream",
+            "give it a primary key, or name the columns that identify a row in the mapping",
+        )
+    })
+}
