@@ -50,7 +50,7 @@ pub(crate) async fn begin<'a>(
     let beginning = Beginning { config, selection, context, server };
     let (relations, after) = beginning.run(&mut session, start).await?;
     tracing::info!(source = %config.source, after = %after.place.lsn(), "following the log");
-    let places = Places::streaming(beginning.server.identity);
+    let places = Places::Streaming(beginning.server.identity);
     Ok(Follower { config, selection, session, relations, places, after, until: None })
 }
 
@@ -163,7 +163,7 @@ impl Beginning<'_> {
             selection: self.selection,
             session,
             relations,
-            places: Places::unfinished(self.server.identity, done),
+            places: Places::Unfinished(self.server.identity, done),
             after,
             until: Some(moment.at),
         };
@@ -206,18 +206,14 @@ impl Beginning<'_> {
         for session in sessions {
             session.close().await;
         }
-        let after = LogPosition {
-            place: Place::Streaming(at),
-            witness: Some(relations.witness(local)),
-            identity: Some(self.server.identity),
-        };
+        let after = Places::Streaming(self.server.identity).at(at, relations.witness(local));
         self.send(SourceEvent::Progress(Progress { position: after.to_position(), as_of })).await?;
         Ok(after)
     }
 
     fn unfinished(&self, relations: &Relations, moment: &Moment, done: Option<Done>) -> Position {
-        let places = Places::unfinished(self.server.identity, done);
-        places.at(moment.at, relations.witness(moment.local))
+        let places = Places::Unfinished(self.server.identity, done);
+        places.at(moment.at, relations.witness(moment.local)).to_position()
     }
 
     /// Reads seeds at a start that is not the first, if there are any to be read.

@@ -248,7 +248,7 @@ fn change(row: Row) -> Option<Change> {
 /// end anywhere, inside a transaction and between the two halves of an update.
 fn changes_sql(instance: &Instance, shape: &Shape, behind: bool) -> String {
     let columns: String =
-        shape.columns.iter().map(|column| format!(", {}", column.selected)).collect();
+        shape.columns.iter().flat_map(|column| [", ", column.selected.as_str()]).collect();
     let command = if instance.ordered { "[__$command_id]" } else { "0" };
     let order = if instance.ordered { "[__$command_id], " } else { "" };
     let from = if behind {

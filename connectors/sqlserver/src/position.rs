@@ -63,9 +63,9 @@ impl Lsn {
 
     /// Virtual log file, block and record.
     pub(crate) fn parts(self) -> (u32, u32, u16) {
-        let [a, b, c, d, e, f, g, h, i, j] = self.0;
-        let (file, block) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
-        (file, block, u16::from_be_bytes([i, j]))
+        let number = self.number();
+        let part = |shift: u32| u32::try_from((number >> shift) & 0xFFFF_FFFF).unwrap_or(0);
+        (part(48), part(16), u16::try_from(number & 0xFFFF).unwrap_or(0))
     }
 
     /// The order of the commit at this place.
@@ -83,16 +83,14 @@ impl Lsn {
     fn digits(self, last: char) -> Sequence {
         let mut digits = String::with_capacity(21);
         for byte in self.0 {
-            digits.extend([byte >> 4, byte & 15].map(|half| hex_digit(half)));
+            digits.extend([byte >> 4, byte & 15].map(hex_digit));
         }
         digits.push(last);
         Sequence::new(digits)
     }
 
-    const fn of(file: u32, block: u32, record: u16) -> Self {
-        let ([a, b, c, d], [e, f, g, h], [i, j]) =
-            (file.to_be_bytes(), block.to_be_bytes(), record.to_be_bytes());
-        Self([a, b, c, d, e, f, g, h, i, j])
+    fn of(file: u32, block: u32, record: u16) -> Self {
+        Self::from_number((u128::from(file) << 48) | (u128::from(block) << 16) | u128::from(record))
     }
 
     fn number(self) -> u128 {
@@ -301,32 +299,24 @@ fn fork(text: &str) -> Result<u128, NotAPosition> {
 /// Makes positions in one log while it is followed: plain ones, or such of a snapshot that waits
 /// to be finished.
 #[derive(Clone, Debug)]
-pub struct Places {
-    /// Whose log.
-    pub identity: Identity,
-    /// Of a snapshot that is not complete: the tables that have been read. None once it is.
-    pub unfinished: Option<Option<Done>>,
+pub enum Places {
+    /// Everything that was to be read has been read.
+    Streaming(Identity),
+    /// Of the tables only these have been read.
+    Unfinished(Identity, Option<Done>),
 }
 
 impl Places {
-    /// Positions of a log of which everything that was to be read has been read.
-    pub const fn streaming(identity: Identity) -> Self {
-        Self { identity, unfinished: None }
-    }
-
-    /// Positions before the end of a snapshot of which these tables have been read.
-    pub fn unfinished(identity: Identity, done: Option<Done>) -> Self {
-        Self { identity, unfinished: Some(done.filter(|done| !done.is_empty())) }
-    }
-
     /// The position to resume after this place.
-    pub fn at(&self, lsn: Lsn, witness: Witness) -> Position {
-        let place = match &self.unfinished {
-            None => Place::Streaming(lsn),
-            Some(done) => Place::Snapshot(lsn, done.clone()),
+    pub fn at(&self, lsn: Lsn, witness: Witness) -> LogPosition {
+        let (place, identity) = match self {
+            Self::Streaming(identity) => (Place::Streaming(lsn), identity),
+            Self::Unfinished(identity, done) => {
+                let done = done.clone().filter(|done| !done.is_empty());
+                (Place::Snapshot(lsn, done), identity)
+            }
         };
-        let (witness, identity) = (Some(witness), Some(self.identity));
-        LogPosition { place, witness, identity }.to_position()
+        LogPosition { place, witness: Some(witness), identity: Some(*identity) }
     }
 }
 

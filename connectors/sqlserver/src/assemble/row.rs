@@ -114,7 +114,15 @@ enum Written<'a> {
 /// An image as text: one block, and where each cell of it ends.
 struct Image {
     text: String,
-    cells: Vec<Option<Option<usize>>>,
+    cells: Vec<Ended>,
+}
+
+/// A cell in an image's text.
+#[derive(Clone, Copy)]
+enum Ended {
+    Absent,
+    Null,
+    At(usize),
 }
 
 impl Image {
@@ -125,11 +133,11 @@ impl Image {
         let mut text = String::new();
         let cells =
             columns.iter().enumerate().map(|(place, column)| match written(place, column) {
-                Written::Absent => None,
-                Written::Null => Some(None),
+                Written::Absent => Ended::Absent,
+                Written::Null => Ended::Null,
                 Written::Cell(cell) => {
                     cell.write(&mut text);
-                    Some(Some(text.len()))
+                    Ended::At(text.len())
                 }
             });
         let cells = cells.collect();
@@ -139,9 +147,9 @@ impl Image {
     fn values(&self) -> impl Iterator<Item = Value<'_>> {
         let mut start = 0;
         self.cells.iter().map(move |cell| match cell {
-            None => Value::Absent,
-            Some(None) => Value::Null,
-            Some(Some(end)) => {
+            Ended::Absent => Value::Absent,
+            Ended::Null => Value::Null,
+            Ended::At(end) => {
                 let text = self.text.get(start..*end).unwrap_or_default();
                 start = *end;
                 Value::Text(text)

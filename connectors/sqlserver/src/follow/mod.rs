@@ -205,12 +205,9 @@ impl<'a> Loop<'a> {
 
     /// Everything up to this commit is in the batch or has been sent.
     fn move_to(&mut self, last: &Commit) {
-        let resume = self.places.at(last.lsn, self.relations.witness(last.local));
+        self.reached = self.places.at(last.lsn, self.relations.witness(last.local));
         self.as_of = std::cmp::max(self.as_of, Some(last.at));
-        self.assembler.vouched(last.lsn, resume.clone());
-        if let Ok(reached) = resume.as_str().parse() {
-            self.reached = reached;
-        }
+        self.assembler.vouched(last.lsn, self.reached.to_position());
     }
 
     async fn refresh(&mut self) -> Result<(), SourceError> {
@@ -258,7 +255,7 @@ impl<'a> Loop<'a> {
 fn close(assembler: &mut Assembler, places: &Places, relations: &Relations, outbox: &mut Outbox) {
     let Some(commit) = assembler.open_commit() else { return };
     let resume = places.at(commit.lsn, relations.witness(commit.local));
-    assembler.complete(resume, outbox);
+    assembler.complete(resume.to_position(), outbox);
 }
 
 async fn send_all(out: &Sender, outbox: &mut Outbox) -> Result<(), SourceError> {

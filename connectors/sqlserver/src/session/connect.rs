@@ -45,7 +45,7 @@ fn settings(config: &SqlServerConfig) -> String {
 async fn open(config: &SqlServerConfig) -> Result<Driver, SourceError> {
     let (mut host, mut port) = (config.host.clone(), config.port);
     for _ in 0..ROUTES {
-        match open_at(config, &host, port).await? {
+        match Box::pin(open_at(config, &host, port)).await? {
             Opened::Here(driver) => return Ok(*driver),
             Opened::Elsewhere(other) => (host, port) = other,
         }
@@ -70,7 +70,7 @@ async fn open_at(config: &SqlServerConfig, host: &str, port: u16) -> Result<Open
         let message = format!("connect to {}", address(config));
         SourceError::new(SourceErrorKind::Connection, message).with_cause(error)
     })?;
-    match Client::connect(driver, stream.compat_write()).await {
+    match Box::pin(Client::connect(driver, stream.compat_write())).await {
         Ok(client) => Ok(Opened::Here(Box::new(client))),
         Err(tiberius::error::Error::Routing { host, port }) => Ok(Opened::Elsewhere((host, port))),
         Err(error) => Err(not_connected(config, error)),

@@ -223,7 +223,9 @@ async fn begin<'d>(
         return driver.simple_query(sql).await;
     }
     let mut query = Query::new(sql);
-    parameters.iter().for_each(|parameter| query.bind(*parameter));
+    for parameter in parameters {
+        query.bind(*parameter);
+    }
     query.query(driver).await
 }
 

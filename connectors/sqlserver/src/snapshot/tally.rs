@@ -56,7 +56,7 @@ impl Tally {
         match self {
             Self::Fixed(position) => position.clone(),
             Self::Counted(at, witness, identity, done) => {
-                Places::unfinished(*identity, Some(done.clone())).at(*at, *witness)
+                Places::Unfinished(*identity, Some(done.clone())).at(*at, *witness).to_position()
             }
         }
     }

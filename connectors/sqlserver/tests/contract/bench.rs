@@ -14,18 +14,18 @@ use crate::types::types;
 const READER: &str = "reader";
 
 /// A private server with one captured database.
-pub struct Server {
-    server: TdsServer,
+pub(crate) struct Server {
+    tds: TdsServer,
     tables: Mutex<Vec<String>>,
     /// What the reader may not select from, as statements name it.
     revoked: Mutex<BTreeSet<String>>,
 }
 
 impl Server {
-    pub async fn start() -> Self {
-        let server = TdsServer::start().await;
-        server.database().enable_cdc();
-        let server = Self { server, tables: Mutex::default(), revoked: Mutex::default() };
+    pub(crate) async fn start() -> Self {
+        let tds = TdsServer::start().await;
+        tds.database().enable_cdc();
+        let server = Self { tds, tables: Mutex::default(), revoked: Mutex::default() };
         server.grant();
         server
     }
@@ -39,11 +39,11 @@ impl Server {
         for table in tables.iter().filter(|table| !revoked.contains(&format!("[dbo].[{table}]"))) {
             login = login.select(&format!("dbo.{table}"));
         }
-        self.server.login(login);
+        self.tds.login(login);
     }
 
     fn config(&self) -> SqlServerConfig {
-        let url = format!("sqlserver://{READER}@127.0.0.1:{}/ERP", self.server.port());
+        let url = format!("sqlserver://{READER}@127.0.0.1:{}/ERP", self.tds.port());
         let mut config = SqlServerConfig::from_url("north", &url).unwrap();
         config.password = Some(Secret::new(PASSWORD));
         config.poll_interval = Duration::from_millis(50);
@@ -52,8 +52,8 @@ impl Server {
 
     fn create(&self, name: &str, columns: &str) -> TableName {
         let table = format!("dbo.{name}");
-        self.server.database().create_table(&table, columns);
-        self.server.database().capture(&table).enable();
+        self.tds.database().create_table(&table, columns);
+        self.tds.database().capture(&table).enable();
         self.tables.lock().unwrap().push(name.to_owned());
         self.grant();
         TableName::new("dbo", name)
@@ -73,7 +73,7 @@ impl Bench for Server {
 
     async fn commit(&self, writes: &[Write]) {
         let id = |id: &u32| row! { "id": i64::from(*id) };
-        let mut transaction = self.server.database().transaction();
+        let mut transaction = self.tds.database().transaction();
         for write in writes {
             transaction = match write {
                 Write::Insert(table, number, note) => transaction.insert(
@@ -100,7 +100,7 @@ impl Bench for Server {
             };
             row.push((format!("c{place}"), value));
         }
-        self.server.database().transaction().insert(&table.to_string(), row).commit().await;
+        self.tds.database().transaction().insert(&table.to_string(), row).commit().await;
     }
 
     fn source(&self, selection: Arc<dyn TableSelection>) -> Box<dyn Source> {

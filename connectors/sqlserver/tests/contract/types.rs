@@ -13,7 +13,7 @@ macro_rules! cases {
     };
 }
 
-pub fn types() -> Vec<TypeCase> {
+pub(crate) fn types() -> Vec<TypeCase> {
     cases! {
         "bit": ["1" => "true", "0" => "false"],
         "tinyint": ["0" => "0", "255" => "255"],
