@@ -19,7 +19,7 @@ use crate::sql::{Hints, Name};
 use crate::value::Value;
 use crate::value::kind::{Kind, Type};
 
-pub(crate) use cdc::{TABLES as CDC_TABLES, may_read};
+pub(crate) use cdc::{TABLES as CDC_TABLES, commits, may_read};
 pub(crate) use objects::{SCHEMAS, type_name};
 pub(crate) use server::{JOBS, job_rows};
 

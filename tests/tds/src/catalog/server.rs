@@ -49,6 +49,7 @@ static VIEWS: &[(&str, View)] = &[
                 ("family_guid", Kind::Guid),
                 ("last_log_backup_lsn", LSN_NUMBER),
                 ("recovery_fork_guid", Kind::Guid),
+                ("fork_point_lsn", LSN_NUMBER),
                 ("first_recovery_fork_guid", Kind::Guid),
             ],
             recovery,
@@ -250,6 +251,7 @@ fn recovery(context: &Context, state: &State) -> Result<Rows> {
         Value::Guid(data.broker),
         Value::Null,
         Value::Guid(data.recovery_fork),
+        data.fork_point.map_or(Value::Null, number),
         Value::Null,
     ]])
 }
