@@ -36,6 +36,7 @@
 //! # }
 //! ```
 
+mod admission;
 mod catalog;
 mod connection;
 mod database;
