@@ -134,7 +134,8 @@ impl Arm {
             return Ok(());
         }
         let by_itself = match (&self.from, self.order.is_empty()) {
-            (_, true) => Some(false),
+            // Without an order any will do, and nobody shall count on one: backwards.
+            (_, true) => Some(true),
             (Some(From::Scan(scan)), false) => scan.comes_in(&self.order),
             _ => None,
         };

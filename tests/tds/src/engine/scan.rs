@@ -63,6 +63,7 @@ impl Scan {
         visit: Visit<'_>,
     ) -> Result<bool> {
         match &self.source {
+            Source::Fixed(rows) if range.backwards => all(rows.iter().rev().cloned(), visit),
             Source::Fixed(rows) => all(rows.iter().cloned(), visit),
             Source::Table(..) | Source::Changes(_) | Source::Commits => {
                 self.in_steps(context, range, visit)
