@@ -14,6 +14,8 @@
 //! and fails the test when the [`TdsServer`] is dropped. A permission that was not granted is
 //! missed as on a real server: by an error, or by rows that are not shown.
 //!
+//! Where SQL Server promises nothing, neither does this: rows without an ORDER BY come backwards.
+//!
 //! What is simplified is said where it is: nobody reads uncommitted rows, a transaction of a test
 //! holds locks only where it is told to ([`Database::lock`]), and plans do not exist.
 //!
@@ -36,6 +38,7 @@
 //! # }
 //! ```
 
+mod admission;
 mod catalog;
 mod connection;
 mod database;

@@ -1,16 +1,19 @@
 //! The schema `cdc`: change tables, what describes them, and the functions over them.
 #![expect(clippy::unnecessary_wraps, reason = "all views are made by functions of one type")]
 
+use std::ops::{Bound, RangeBounds};
+
 use super::{Rows, View, local};
 use crate::Lsn;
-use crate::database::cdc::{BEFORE, Captured, Instance};
+use crate::database::cdc::{BEFORE, Captured, Cdc, Entry, Instance};
 use crate::database::state::State;
-use crate::database::table::Cells;
+use crate::database::table::{Cells, Key};
 use crate::engine::{Context, Node, Scan, Source};
 use crate::problem::{Problem, Result};
 use crate::sql::Name;
 use crate::value::Value;
 use crate::value::kind::Kind;
+use crate::value::order::append_key;
 
 /// The tables every database with CDC has, with their object ids.
 pub(crate) const TABLES: [(&str, i32); 6] = [
@@ -28,6 +31,12 @@ pub(super) fn relation(context: &Context, name: &Name, object: &str) -> Result<S
     let invalid = || Problem::raised(208, format!("Invalid object name '{}'.", name.0.join(".")));
     let cdc = state.data.cdc.as_ref().ok_or_else(invalid)?;
     let lower = object.to_lowercase();
+    if lower == "lsn_time_mapping" {
+        context.check_select("cdc", &lower)?;
+        let columns = COMMITS.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).into()));
+        let columns = columns.collect();
+        return Ok(Scan { source: Source::Commits, columns, clustered: vec![0] });
+    }
     if let Some((columns, rows)) = view(&lower) {
         context.check_select("cdc", &lower)?;
         return Ok(super::fixed(columns, rows(context, &state)?));
@@ -85,19 +94,6 @@ static VIEWS: &[(&str, View)] = &[
                 ("masking_function", Kind::NVarChar(Some(4000))),
             ],
             captured_columns,
-        ),
-    ),
-    (
-        "lsn_time_mapping",
-        (
-            &[
-                ("start_lsn", LSN),
-                ("tran_begin_time", Kind::DateTime),
-                ("tran_end_time", Kind::DateTime),
-                ("tran_id", Kind::VarBinary(Some(10))),
-                ("tran_begin_lsn", LSN),
-            ],
-            lsn_time_mapping,
         ),
     ),
     (
@@ -171,19 +167,71 @@ fn captured_columns(_: &Context, state: &State) -> Result<Rows> {
     Ok(rows)
 }
 
-fn lsn_time_mapping(context: &Context, state: &State) -> Result<Rows> {
-    let entries = state.data.cdc.iter().flat_map(|cdc| &cdc.mapping);
-    let seen = entries.filter(|(_, entry)| entry.written <= context.as_of.1);
-    let row = |(lsn, entry): (&Lsn, &crate::database::cdc::Entry)| {
-        vec![
-            (*lsn).into(),
+const COMMITS: &[(&str, Kind)] = &[
+    ("start_lsn", LSN),
+    ("tran_begin_time", Kind::DateTime),
+    ("tran_end_time", Kind::DateTime),
+    ("tran_id", Kind::VarBinary(Some(10))),
+    ("tran_begin_lsn", LSN),
+];
+
+/// At most `limit` commits within bounds, as a snapshot sees them, in order or backwards.
+pub(crate) fn commits(
+    state: &State,
+    cdc: &Cdc,
+    written: u64,
+    bounds: (Bound<&[u8]>, Bound<&[u8]>),
+    (limit, backwards): (usize, bool),
+) -> Vec<(Key, Cells)> {
+    let key = |lsn: Lsn| {
+        let mut key = Vec::new();
+        append_key(&mut key, &lsn.into(), LSN.into());
+        key
+    };
+    let within = |key: &Vec<u8>| RangeBounds::<[u8]>::contains(&bounds, key.as_slice());
+    let first = match bounds.0 {
+        Bound::Included(from) | Bound::Excluded(from) => place(from),
+        Bound::Unbounded => Lsn::ZERO,
+    };
+    let last = match bounds.1 {
+        Bound::Included(to) | Bound::Excluded(to) => place(to),
+        Bound::Unbounded => Lsn([0xff; 10]),
+    };
+    if last < first {
+        return Vec::new();
+    }
+    let entries = cdc.mapping.range(first..=last).filter(|(_, entry)| entry.written <= written);
+    let rows = entries.map(|(lsn, entry)| (key(*lsn), *lsn, entry)).filter(|(key, ..)| within(key));
+    let row = |(key, lsn, entry): (Vec<u8>, Lsn, &Entry)| -> (Key, Cells) {
+        let cells = vec![
+            lsn.into(),
             local(state, entry.begun),
             local(state, entry.ended),
             entry.transaction.clone().into(),
             entry.begin_lsn.into(),
-        ]
+        ];
+        (key.into(), cells.into())
     };
-    Ok(seen.map(row).collect())
+    if backwards {
+        rows.rev().take(limit).map(row).collect()
+    } else {
+        rows.take(limit).map(row).collect()
+    }
+}
+
+/// The place a key is of, or one beside it where it is only the bound of keys.
+fn place(key: &[u8]) -> Lsn {
+    let mut lsn = Lsn::ZERO;
+    let mut bytes = key.iter().skip(1).copied();
+    for to in &mut lsn.0 {
+        match bytes.next() {
+            // A zero in the value has a mark behind it; one without is the end.
+            Some(0) if bytes.next() != Some(0xff) => break,
+            Some(byte) => *to = byte,
+            None => break,
+        }
+    }
+    lsn
 }
 
 fn ddl_history(_: &Context, state: &State) -> Result<Rows> {

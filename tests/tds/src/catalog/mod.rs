@@ -5,9 +5,12 @@
 
 mod cdc;
 mod information;
+mod jobs;
+mod keys;
 mod objects;
 mod principals;
 mod server;
+mod sessions;
 
 use std::sync::Arc;
 
@@ -19,9 +22,9 @@ use crate::sql::{Hints, Name};
 use crate::value::Value;
 use crate::value::kind::{Kind, Type};
 
-pub(crate) use cdc::{TABLES as CDC_TABLES, may_read};
-pub(crate) use objects::{SCHEMAS, type_name};
-pub(crate) use server::{JOBS, job_rows};
+pub(crate) use cdc::{TABLES as CDC_TABLES, commits, may_read};
+pub(crate) use jobs::{JOBS, job_rows};
+pub(crate) use objects::{schemas, type_name};
 
 /// A view: names and types of its columns, and what makes its rows.
 pub(crate) type View = (&'static [(&'static str, Kind)], fn(&Context, &State) -> Result<Rows>);
@@ -61,9 +64,15 @@ pub(crate) fn relation(context: &Context, name: &Name, hints: Hints) -> Result<S
     let object = full.object.to_lowercase();
     match full.schema.as_str() {
         "sys" => {
-            let found = objects::view(&object)
-                .or_else(|| principals::view(&object))
-                .or_else(|| server::view(&object));
+            let views = [
+                objects::view,
+                keys::view,
+                principals::view,
+                server::view,
+                sessions::view,
+                jobs::view,
+            ];
+            let found = views.into_iter().find_map(|view| view(&object));
             let view = found.ok_or_else(|| Problem::unknown(format!("sys.{object}")))?;
             made(context, view)
         }
@@ -75,7 +84,7 @@ pub(crate) fn relation(context: &Context, name: &Name, hints: Hints) -> Result<S
             )
         }
         "dbo" if full.database.eq_ignore_ascii_case("msdb") => {
-            let view = server::msdb(&object);
+            let view = jobs::msdb(&object);
             made(context, view.ok_or_else(|| Problem::unknown(format!("msdb.dbo.{object}")))?)
         }
         "cdc" if here => cdc::relation(context, name, &full.object),

@@ -9,17 +9,23 @@ use crate::problem::Result;
 use crate::value::Value;
 use crate::value::kind::{Clr, Kind, Type};
 
-/// The schemas with their ids; tests may put tables into any of them.
-pub(crate) const SCHEMAS: [(&str, i32); 8] = [
-    ("dbo", 1),
-    ("guest", 2),
-    ("INFORMATION_SCHEMA", 3),
-    ("sys", 4),
-    ("cdc", 5),
-    ("erp", 6),
-    ("legacy", 7),
-    ("sales", 8),
-];
+/// The schemas every database has, with their ids.
+const SCHEMAS: [(&str, i32); 5] =
+    [("dbo", 1), ("guest", 2), ("INFORMATION_SCHEMA", 3), ("sys", 4), ("cdc", 5)];
+
+/// All schemas with their ids: those, and the ones tests put tables into.
+pub(crate) fn schemas(state: &State) -> Vec<(String, i32)> {
+    let there = |name: &&(&str, i32)| name.0 != "cdc" || state.data.cdc.is_some();
+    let known = SCHEMAS.iter().filter(there).map(|(name, id)| ((*name).to_owned(), *id));
+    let mut schemas: Vec<(String, i32)> = known.collect();
+    for table in &state.data.tables {
+        if !schemas.iter().any(|(name, _)| name.eq_ignore_ascii_case(&table.schema)) {
+            let id = i32::try_from(schemas.len()).unwrap_or(i32::MAX) + 5;
+            schemas.push((table.schema.clone(), id));
+        }
+    }
+    schemas
+}
 
 /// Every type once, for `sys.types`.
 const TYPES: [Kind; 32] = [
@@ -62,7 +68,8 @@ pub(crate) fn type_name(id: i64) -> Option<&'static str> {
     TYPES.into_iter().find(|kind| i64::from(kind.ids().1) == id).map(Kind::name)
 }
 
-const WORD: Kind = Kind::NVarChar(Some(60));
+/// A word that describes.
+pub(super) const WORD: Kind = Kind::NVarChar(Some(60));
 
 /// A view by its name in lower case.
 pub(super) fn view(name: &str) -> Option<View> {
@@ -72,7 +79,10 @@ pub(super) fn view(name: &str) -> Option<View> {
 static VIEWS: &[(&str, View)] = &[
     (
         "schemas",
-        (&[("name", Kind::NAME), ("schema_id", Kind::Int), ("principal_id", Kind::Int)], schemas),
+        (
+            &[("name", Kind::NAME), ("schema_id", Kind::Int), ("principal_id", Kind::Int)],
+            schema_rows,
+        ),
     ),
     ("tables", (TABLES, tables)),
     ("objects", (OBJECTS, objects)),
@@ -103,68 +113,6 @@ static VIEWS: &[(&str, View)] = &[
                 ("is_assembly_type", Kind::Bit),
             ],
             types,
-        ),
-    ),
-    (
-        "indexes",
-        (
-            &[
-                ("object_id", Kind::Int),
-                ("name", Kind::NAME),
-                ("index_id", Kind::Int),
-                ("type", Kind::TinyInt),
-                ("type_desc", WORD),
-                ("is_unique", Kind::Bit),
-                ("is_primary_key", Kind::Bit),
-                ("is_unique_constraint", Kind::Bit),
-                ("is_disabled", Kind::Bit),
-                ("has_filter", Kind::Bit),
-            ],
-            indexes,
-        ),
-    ),
-    (
-        "index_columns",
-        (
-            &[
-                ("object_id", Kind::Int),
-                ("index_id", Kind::Int),
-                ("index_column_id", Kind::Int),
-                ("column_id", Kind::Int),
-                ("key_ordinal", Kind::TinyInt),
-                ("partition_ordinal", Kind::TinyInt),
-                ("is_descending_key", Kind::Bit),
-                ("is_included_column", Kind::Bit),
-            ],
-            index_columns,
-        ),
-    ),
-    (
-        "key_constraints",
-        (
-            &[
-                ("name", Kind::NAME),
-                ("object_id", Kind::Int),
-                ("parent_object_id", Kind::Int),
-                ("schema_id", Kind::Int),
-                ("type", Kind::Char(2)),
-                ("unique_index_id", Kind::Int),
-            ],
-            key_constraints,
-        ),
-    ),
-    (
-        "partitions",
-        (
-            &[
-                ("partition_id", Kind::BigInt),
-                ("object_id", Kind::Int),
-                ("index_id", Kind::Int),
-                ("partition_number", Kind::Int),
-                ("hobt_id", Kind::BigInt),
-                ("rows", Kind::BigInt),
-            ],
-            partitions,
         ),
     ),
 ];
@@ -225,16 +173,15 @@ pub(super) fn visible<'s>(
     state.data.tables.iter().filter(|table| context.may_select(&table.schema, &table.name))
 }
 
-fn schema_id(name: &str) -> Value {
-    let known = SCHEMAS.iter().find(|(one, _)| one.eq_ignore_ascii_case(name));
-    let known = known.unwrap_or_else(|| panic!("the scripted server has no schema \"{name}\""));
-    known.1.into()
+/// The id of a table's schema.
+pub(super) fn schema_id(state: &State, name: &str) -> Value {
+    let known = schemas(state).into_iter().find(|(one, _)| one.eq_ignore_ascii_case(name));
+    known.map(|(_, id)| id).into()
 }
 
-fn schemas(_: &Context, state: &State) -> Result<Rows> {
-    let there = |name: &str| name != "cdc" || state.data.cdc.is_some();
-    let shown = SCHEMAS.iter().filter(|(name, _)| there(name));
-    Ok(shown.map(|(name, id)| vec![(*name).into(), (*id).into(), 1.into()]).collect())
+fn schema_rows(_: &Context, state: &State) -> Result<Rows> {
+    let row = |(name, id): (String, i32)| vec![name.into(), id.into(), 1.into()];
+    Ok(schemas(state).into_iter().map(row).collect())
 }
 
 /// Users' tables, then change tables.
@@ -243,7 +190,7 @@ fn objects(context: &Context, state: &State) -> Result<Rows> {
         vec![
             name.into(),
             id.into(),
-            schema_id(schema),
+            schema_id(state, schema),
             "U ".into(),
             "USER_TABLE".into(),
             local(state, created),
@@ -346,69 +293,4 @@ fn types(_: &Context, _: &State) -> Result<Rows> {
         (*name, *user) = ("sysname".into(), 256.into());
     }
     Ok(TYPES.into_iter().map(row).chain([numeric, sysname]).collect())
-}
-
-/// A table with a key has that as its clustered index; one without is a heap.
-fn indexes(context: &Context, state: &State) -> Result<Rows> {
-    let row = |table: &Table| {
-        let keyed = !table.key.is_empty();
-        vec![
-            table.id.into(),
-            keyed.then(|| format!("PK_{}", table.name)).into(),
-            i32::from(keyed).into(),
-            i32::from(keyed).into(),
-            if keyed { "CLUSTERED" } else { "HEAP" }.into(),
-            Value::Bit(keyed),
-            Value::Bit(keyed),
-            Value::Bit(false),
-            Value::Bit(false),
-            Value::Bit(false),
-        ]
-    };
-    Ok(visible(context, state).map(row).collect())
-}
-
-fn index_columns(context: &Context, state: &State) -> Result<Rows> {
-    let mut rows = Vec::new();
-    for table in visible(context, state) {
-        for (ordinal, place) in (1..).zip(&table.key) {
-            let column = table.columns.get(*place).map(|column| column.id);
-            let mut row = vec![table.id.into(), 1.into(), Value::Int(ordinal), column.into()];
-            row.extend([Value::Int(ordinal), 0.into(), Value::Bit(false), Value::Bit(false)]);
-            rows.push(row);
-        }
-    }
-    Ok(rows)
-}
-
-fn key_constraints(context: &Context, state: &State) -> Result<Rows> {
-    let keyed = visible(context, state).filter(|table| !table.key.is_empty());
-    let row = |table: &Table| {
-        vec![
-            format!("PK_{}", table.name).into(),
-            (table.id + 2).into(),
-            table.id.into(),
-            schema_id(&table.schema),
-            "PK".into(),
-            1.into(),
-        ]
-    };
-    Ok(keyed.map(row).collect())
-}
-
-fn partitions(context: &Context, state: &State) -> Result<Rows> {
-    let row = |id: i32, keyed: bool, rows: usize| {
-        let partition = (i64::from(id) << 16) + 72_057_594_037_927_936;
-        vec![
-            partition.into(),
-            id.into(),
-            i32::from(keyed).into(),
-            1.into(),
-            partition.into(),
-            Value::Int(i64::try_from(rows).unwrap_or(i64::MAX)),
-        ]
-    };
-    let tables = visible(context, state).map(|t| row(t.id, !t.key.is_empty(), t.len()));
-    let changes = visible_instances(context, state).map(|i| row(i.object, true, i.rows.len()));
-    Ok(tables.chain(changes).collect())
 }

@@ -237,9 +237,10 @@ impl Database {
     pub fn restore(&self, backup: &Backup, keep_cdc: bool) {
         let mut state = self.state();
         let mut data = backup.data.clone();
-        let [last, ..] = &mut data.recovery_fork;
-        *last = last.wrapping_add(1);
-        data.forked_at = Some(data.reserve(1));
+        data.recovery_fork = state.data.recovery_fork;
+        let [first, ..] = &mut data.recovery_fork;
+        *first = first.wrapping_add(1);
+        data.fork_point = Some(data.reserve(1));
         data.created = state.clock.now();
         data.commits = std::cmp::max(data.commits, state.data.commits);
         if !keep_cdc {

@@ -29,8 +29,8 @@ pub(crate) struct Data {
     pub(crate) id: i32,
     pub(crate) created: i64,
     pub(crate) recovery_fork: [u8; 16],
-    /// Where the fork left the one before it.
-    pub(crate) forked_at: Option<Lsn>,
+    /// Where in the log it was restored.
+    pub(crate) fork_point: Option<Lsn>,
     pub(crate) broker: [u8; 16],
     pub(crate) snapshot_isolation: bool,
     pub(crate) tables: Vec<Table>,
@@ -67,7 +67,7 @@ impl State {
             id: 5,
             created: clock.now(),
             recovery_fork: *b"recovery fork  1",
-            forked_at: None,
+            fork_point: None,
             broker: *b"a broker's guid!",
             snapshot_isolation: true,
             tables: Vec::new(),

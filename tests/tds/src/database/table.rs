@@ -153,6 +153,11 @@ impl Table {
         if backwards { rows.rev().take(limit).collect() } else { rows.take(limit).collect() }
     }
 
+    /// How many rows there are at most; costs nothing to ask.
+    pub(crate) fn at_most(&self) -> usize {
+        self.rows.len()
+    }
+
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         self.all().count()

@@ -85,7 +85,7 @@ impl<'d> Transaction<'d> {
         let mut state = self.database.state();
         let (id, size) = {
             let table = state.data.named(table);
-            (table.id, rows.unwrap_or_else(|| table.len()))
+            (table.id, rows.unwrap_or_else(|| table.at_most()))
         };
         let first = state.data.reserve(size / RECORDS + 1);
         drop(state);

@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use super::Context;
 use super::aggregate::Aggregate;
+use super::arithmetic::{meeting, same_world, type_of};
 use super::calls;
-use super::node::{Node, Test, What, meeting, same_world, type_of};
-use super::run::{Arm, From, Joined, Plan};
-use super::scan::{Scan, Source};
-use crate::catalog;
+use super::node::{Node, Test, What};
+use super::output::{check_grouped, output_order, unify};
+use super::run::{Arm, Plan};
 use crate::problem::{Problem, Result};
-use crate::sql::{
-    Condition, Expression, Item, Join, Name, Order, Query, Relation, Select, SubqueryKind,
-};
+use crate::sql::{Condition, Expression, Item, Name, Order, Query, Select, SubqueryKind};
 use crate::value::Value;
 use crate::value::kind::{Kind, Type};
 
@@ -24,21 +22,21 @@ pub(crate) type Variables = HashMap<String, (Type, Value)>;
 pub(crate) struct Binder<'b> {
     pub(crate) context: &'b Context,
     pub(crate) variables: &'b Variables,
-    with: Vec<(String, Query)>,
+    pub(super) with: Vec<(String, Query)>,
     /// The sources of the queries around, the innermost last.
-    scopes: Vec<Vec<Shape>>,
+    pub(super) scopes: Vec<Vec<Shape>>,
     /// The aggregates of the query at hand, where they are allowed.
     pub(crate) aggregates: Option<Vec<Aggregate>>,
 }
 
 /// What a source is called, and its columns.
 #[derive(Clone)]
-struct Shape {
+pub(super) struct Shape {
     /// The alias, or the parts of the table's name.
-    called: Vec<String>,
-    columns: Arc<[(String, Type)]>,
+    pub(super) called: Vec<String>,
+    pub(super) columns: Arc<[(String, Type)]>,
     /// Whether SQL Server may know more columns of it than this server.
-    partial: bool,
+    pub(super) partial: bool,
 }
 
 impl<'b> Binder<'b> {
@@ -55,6 +53,14 @@ impl<'b> Binder<'b> {
         plan
     }
 
+    /// Refuses what an older server would not know.
+    pub(super) fn since(&self, version: u8, what: &str) -> Result<()> {
+        if super::major(&self.context.facts) >= version {
+            return Ok(());
+        }
+        Err(Problem::raised(102, format!("Incorrect syntax near '{what}'.")))
+    }
+
     fn union(&mut self, query: &Query) -> Result<Plan> {
         let outer = self.aggregates.take();
         let alone = query.selects.len() == 1;
@@ -65,6 +71,9 @@ impl<'b> Binder<'b> {
             let (mut arm, arm_names) = self.select(select, order)?;
             if alone {
                 self.scopes.push(Vec::new());
+                if query.offset.is_some() {
+                    self.since(11, "OFFSET")?;
+                }
                 arm.offset = query.offset.as_ref().map(|one| self.expression(one)).transpose()?;
                 if let Some(fetch) = &query.fetch {
                     arm.limit = Some(self.expression(fetch)?);
@@ -197,97 +206,6 @@ impl<'b> Binder<'b> {
         Ok((node, order.descending))
     }
 
-    fn relation(&mut self, relation: &Relation) -> Result<From> {
-        match relation {
-            Relation::Table { name, alias, hints } => {
-                if let [one] = name.0.as_slice()
-                    && let Some(place) =
-                        self.with.iter().rposition(|(with, _)| with.eq_ignore_ascii_case(one))
-                {
-                    let called = alias.clone().unwrap_or_else(|| one.clone());
-                    let query = self.with.get(place).map(|(_, query)| query.clone());
-                    let query = query.expect("it was just found");
-                    return self.derived(&query, called, &[]);
-                }
-                let scan = catalog::relation(self.context, name, *hints)?;
-                let called = alias.clone().map_or_else(|| name.0.clone(), |alias| vec![alias]);
-                Ok(self.source(called, scan))
-            }
-            Relation::Function { name, arguments, alias } => {
-                let nodes = arguments.iter().map(|one| self.expression(one));
-                let nodes = nodes.collect::<Result<Vec<_>>>()?;
-                let scan = catalog::function(self.context, name, nodes)?;
-                let called = alias.clone().map_or_else(|| name.0.clone(), |alias| vec![alias]);
-                Ok(self.source(called, scan))
-            }
-            Relation::Derived { query, alias, columns } => {
-                self.derived(query, alias.clone(), columns)
-            }
-            Relation::Values { rows, alias, columns } => self.values(rows, alias, columns),
-            Relation::Joined { left, right, how, on } => {
-                self.joined(left, right, *how, on.as_ref())
-            }
-        }
-    }
-
-    /// Adds a source to the query at hand.
-    fn source(&mut self, called: Vec<String>, scan: Scan) -> From {
-        let partial = matches!(scan.source, Source::Fixed(_));
-        let shape = Shape { called, columns: Arc::clone(&scan.columns), partial };
-        self.scopes.last_mut().expect("a query has a scope").push(shape);
-        From::Scan(scan)
-    }
-
-    fn derived(&mut self, query: &Query, alias: String, renamed: &[String]) -> Result<From> {
-        let plan = self.query(query)?;
-        let mut columns = plan.columns.clone();
-        for (column, name) in columns.iter_mut().zip(renamed) {
-            column.0.clone_from(name);
-        }
-        if let Some(place) = columns.iter().position(|(name, _)| name.is_empty()) {
-            return Err(Problem::raised(
-                8155,
-                format!("No column name was specified for column {} of '{alias}'.", place + 1),
-            ));
-        }
-        let source = Source::Plan(Arc::new(plan));
-        let scan = Scan { source, columns: columns.into(), clustered: Vec::new() };
-        Ok(self.source(vec![alias], scan))
-    }
-
-    fn values(
-        &mut self,
-        rows: &[Vec<Expression>],
-        alias: &str,
-        columns: &[String],
-    ) -> Result<From> {
-        let mut bound = Vec::new();
-        for row in rows {
-            let row = row.iter().map(|one| self.expression(one));
-            bound.push(row.collect::<Result<Vec<_>>>()?);
-        }
-        let first = bound.first().map_or(&[][..], Vec::as_slice);
-        let named = columns.iter().cloned().zip(first.iter().map(|node| node.of)).collect();
-        let scan = Scan { source: Source::Values(bound), columns: named, clustered: Vec::new() };
-        Ok(self.source(vec![alias.to_owned()], scan))
-    }
-
-    fn joined(
-        &mut self,
-        left: &Relation,
-        right: &Relation,
-        how: Join,
-        on: Option<&Condition>,
-    ) -> Result<From> {
-        let left = self.relation(left)?;
-        let right = self.relation(right)?;
-        let on = on.map(|on| self.condition(on)).transpose()?;
-        let widths = (left.width(), right.width());
-        let first = self.scopes.last().map_or(0, Vec::len) - widths.1;
-        let equal = on.as_ref().and_then(|on| equal_sides(on, first));
-        Ok(From::Joined(Box::new(Joined { left, right, how, on, equal, widths })))
-    }
-
     pub(crate) fn condition(&mut self, condition: &Condition) -> Result<Test> {
         let two = |binder: &mut Self, left, right| -> Result<_> {
             Ok((Box::new(binder.condition(left)?), Box::new(binder.condition(right)?)))
@@ -358,6 +276,9 @@ impl<'b> Binder<'b> {
                 Ok(Node { of, what: What::Binary(*operator, Box::new(left), Box::new(right)) })
             }
             Expression::Cast { value, to, style, tries } => {
+                if *tries {
+                    self.since(11, "TRY_CAST")?;
+                }
                 let inner = self.expression(value)?;
                 let collation =
                     if inner.of.kind.is_text() { inner.of.collation } else { to.collation };
@@ -456,82 +377,4 @@ fn comparable(left: Node, right: Node) -> Result<(Node, Node, Type)> {
         if same_world(node.of.kind, of.kind) { node } else { node.into_type(of) }
     };
     Ok((meet(left), meet(right), of))
-}
-
-/// What a join's condition says is equal: something of the left side, something of the right.
-fn equal_sides(on: &Test, first_right: usize) -> Option<(Node, Node)> {
-    match on {
-        Test::And(left, right) => {
-            equal_sides(left, first_right).or_else(|| equal_sides(right, first_right))
-        }
-        Test::Compare(left, [std::cmp::Ordering::Equal], right, of) => {
-            let side = |node: &Node| {
-                let (mut lefts, mut rights) = (0, 0);
-                node.sources(&mut |source| {
-                    if source < first_right { lefts += 1 } else { rights += 1 }
-                });
-                (lefts > 0, rights > 0)
-            };
-            // The same bytes for equal values only where the types are the same.
-            let exact = left.of.kind == right.of.kind;
-            let typed = |node: &Node| Node { of: *of, ..node.clone() };
-            match (side(left), side(right)) {
-                ((true, false), (false, true)) if exact => Some((typed(left), typed(right))),
-                ((false, true), (true, false)) if exact => Some((typed(right), typed(left))),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// Gives all SELECTs of a union the same types.
-fn unify(arms: &mut [(Arm, bool)], names: Vec<String>) -> Vec<(String, Type)> {
-    let mut columns = Vec::new();
-    for (place, name) in names.into_iter().enumerate() {
-        let nodes: Vec<&Node> = arms.iter().filter_map(|(arm, _)| arm.items.get(place)).collect();
-        let of = calls::common(&nodes);
-        for item in arms.iter_mut().filter_map(|(arm, _)| arm.items.get_mut(place)) {
-            *item = item.clone().into_type(of);
-        }
-        columns.push((name, of));
-    }
-    columns
-}
-
-/// A union is sorted by its columns, by name or number.
-fn output_order(order: &[Order], columns: &[(String, Type)]) -> Result<Vec<(Node, bool)>> {
-    let one = |order: &Order| {
-        let column = match &order.by {
-            Expression::Column(Name(parts)) => columns
-                .iter()
-                .position(|(name, _)| parts.last().is_some_and(|p| p.eq_ignore_ascii_case(name))),
-            Expression::Literal(Value::Int(number), _) => usize::try_from(number - 1).ok(),
-            _ => None,
-        };
-        let found = column.and_then(|column| Some((column, columns.get(column)?)));
-        let (column, (_, of)) = found.ok_or_else(|| {
-            Problem::raised(104, "ORDER BY items must appear in the select list if the statement contains a UNION, INTERSECT or EXCEPT operator.")
-        })?;
-        Ok((Node { of: *of, what: What::Cell { up: 0, source: 0, column } }, order.descending))
-    };
-    order.iter().map(one).collect()
-}
-
-/// In a grouped query, what is not grouped by may be only inside aggregates.
-fn check_grouped(select: &Select) -> Result<()> {
-    for item in &select.items {
-        if let Item::Value(expression, _) = item
-            && let Some(Name(parts)) = calls::loose_column(expression, &select.group)
-        {
-            let name = parts.join(".");
-            return Err(Problem::raised(
-                8120,
-                format!(
-                    "Column '{name}' is invalid in the select list because it is not contained in either an aggregate function or the GROUP BY clause."
-                ),
-            ));
-        }
-    }
-    Ok(())
 }

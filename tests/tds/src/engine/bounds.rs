@@ -31,7 +31,11 @@ pub(super) fn range(
         return Range::default();
     };
     let asked = Asked { scan, context, frame };
-    Range { from: asked.end(filter, End::From), to: asked.end(filter, End::To), backwards: false }
+    Range {
+        from: asked.end(filter, &[], End::From),
+        to: asked.end(filter, &[], End::To),
+        backwards: false,
+    }
 }
 
 struct Asked<'a> {
@@ -41,6 +45,7 @@ struct Asked<'a> {
 }
 
 /// What a comparison says about a column.
+#[derive(Clone)]
 struct Said {
     column: usize,
     orders: &'static [Ordering],
@@ -48,10 +53,11 @@ struct Said {
 }
 
 impl Asked<'_> {
-    /// The key from which, or before which, all rows are; `None` if nothing is said.
-    fn end(&self, test: &Test, end: End) -> Option<Vec<u8>> {
+    /// The key from which, or before which, all rows are; `None` if nothing is said. What is
+    /// known already holds in every alternative.
+    fn end(&self, test: &Test, known: &[Said], end: End) -> Option<Vec<u8>> {
         if let Test::Or(left, right) = test {
-            let (left, right) = (self.end(left, end)?, self.end(right, end)?);
+            let (left, right) = (self.end(left, known, end)?, self.end(right, known, end)?);
             return Some(if end == End::From {
                 std::cmp::min(left, right)
             } else {
@@ -60,9 +66,10 @@ impl Asked<'_> {
         }
         let mut parts = Vec::new();
         conjuncts(test, &mut parts);
-        let said: Vec<Said> = parts.iter().filter_map(|part| self.said(part)).collect();
+        let said = parts.iter().filter_map(|part| self.said(part));
+        let said: Vec<Said> = said.chain(known.iter().cloned()).collect();
         let alternatives = parts.iter().filter(|part| matches!(part, Test::Or(..)));
-        let ends = alternatives.filter_map(|part| self.end(part, end));
+        let ends = alternatives.filter_map(|part| self.end(part, &said, end));
         let ends = ends.chain(self.own(&said, end));
         if end == End::From { ends.max() } else { ends.min() }
     }

@@ -2,8 +2,9 @@
 
 use super::Context;
 use super::aggregate::{Aggregate, Function as Aggregating};
+use super::arithmetic::meeting;
 use super::bind::Binder;
-use super::node::{Function, Node, What, meeting};
+use super::node::{Function, Node, What};
 use super::{functions, metadata};
 use crate::problem::{Problem, Result};
 use crate::sql::{Condition, Expression, Name, Operator};
@@ -38,6 +39,9 @@ pub(super) fn call(
     }
     if last == "coalesce" || last == "isnull" || last == "iif" || last == "nullif" {
         return choice(binder, &last, arguments);
+    }
+    if matches!(last.as_str(), "concat" | "iif") {
+        binder.since(11, &last)?;
     }
     let nodes = arguments.iter().map(|one| binder.expression(one));
     let nodes = nodes.collect::<Result<Vec<_>>>()?;
@@ -137,6 +141,7 @@ fn choice(binder: &mut Binder<'_>, name: &str, arguments: &[Expression]) -> Resu
             let whens = values.iter().map(|one| (not_null(one), one.clone())).collect();
             binder.expression(&case(whens, last.clone()))
         }
+        ("iif", _) => Err(Problem::unknown("IIF: write CASE")),
         _ => Err(Problem::unknown(format!("{name} of these arguments"))),
     }
 }

@@ -4,7 +4,7 @@
 use super::Context;
 use super::calls::{Entry, Gives};
 use super::context::{has_role, is_owner, may_select};
-use crate::catalog::SCHEMAS;
+use crate::catalog::schemas;
 use crate::database::state::split_name;
 use crate::problem::{Problem, Result};
 use crate::value::Value;
@@ -44,21 +44,24 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("current_user", (0, 0), NAME, |context, _, _| Ok(user(context))),
     ("session_user", (0, 0), NAME, |context, _, _| Ok(user(context))),
     ("user", (0, 0), NAME, |context, _, _| Ok(user(context))),
-    ("schema_name", (0, 1), NAME, |_, values, _| {
+    ("schema_name", (0, 1), NAME, |context, values, _| {
         Ok(match values {
             [Value::Int(id)] => {
-                SCHEMAS.iter().find(|(_, one)| i64::from(*one) == *id).map(|(name, _)| *name).into()
+                let all = schemas(&context.state());
+                all.into_iter().find(|(_, one)| i64::from(*one) == *id).map(|(name, _)| name).into()
             }
             _ => "dbo".into(),
         })
     }),
-    ("schema_id", (0, 1), INT, |_, values, _| {
+    ("schema_id", (0, 1), INT, |context, values, _| {
         Ok(match values {
-            [Value::Text(name)] => SCHEMAS
-                .iter()
-                .find(|(one, _)| one.eq_ignore_ascii_case(name))
-                .map(|(_, id)| *id)
-                .into(),
+            [Value::Text(name)] => {
+                let all = schemas(&context.state());
+                all.into_iter()
+                    .find(|(one, _)| one.eq_ignore_ascii_case(name))
+                    .map(|(_, id)| id)
+                    .into()
+            }
             _ => 1.into(),
         })
     }),

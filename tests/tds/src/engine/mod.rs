@@ -1,14 +1,18 @@
 //! Runs statements: binds names to tables, evaluates, and hands rows to the session.
 
 mod aggregate;
+mod arithmetic;
 mod bind;
 mod bounds;
 mod calls;
 mod context;
 mod functions;
+mod join;
 mod metadata;
 mod node;
+mod output;
 mod procedures;
+mod relations;
 mod run;
 mod scan;
 mod scripts;

@@ -1,16 +1,14 @@
 //! Plans: bound queries, and how they run.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use super::Context;
 use super::aggregate::{Aggregate, Running};
 use super::bounds;
+use super::join::From;
 use super::node::{Frame, Node, Test};
-use super::scan::{Range, Scan};
 use crate::database::table::Cells;
 use crate::problem::{Problem, Result};
-use crate::sql::Join;
 use crate::value::Value;
 use crate::value::kind::Type;
 use crate::value::order::append_key;
@@ -41,28 +39,8 @@ pub(crate) struct Arm {
     pub(crate) limit: Option<Node>,
 }
 
-/// A bound FROM.
-pub(crate) enum From {
-    Scan(Scan),
-    Joined(Box<Joined>),
-}
-
-/// Two bound relations put together.
-pub(crate) struct Joined {
-    pub(crate) left: From,
-    pub(crate) right: From,
-    pub(crate) how: Join,
-    pub(crate) on: Option<Test>,
-    /// What is equal on both sides, where the condition says so.
-    pub(crate) equal: Option<(Node, Node)>,
-    /// How many sources each side has.
-    pub(crate) widths: (usize, usize),
-}
-
 /// What is called with each row; false is enough.
 pub(crate) type Emit<'e> = &'e mut dyn FnMut(&[Value]) -> Result<bool>;
-type VisitRow<'v> = &'v mut dyn FnMut(&[Cells]) -> Result<bool>;
-
 impl Plan {
     pub(crate) fn run(
         &self,
@@ -156,7 +134,8 @@ impl Arm {
             return Ok(());
         }
         let by_itself = match (&self.from, self.order.is_empty()) {
-            (_, true) => Some(false),
+            // Without an order any will do, and nobody shall count on one: backwards.
+            (_, true) => Some(true),
             (Some(From::Scan(scan)), false) => scan.comes_in(&self.order),
             _ => None,
         };
@@ -280,133 +259,4 @@ fn number(node: Option<&Node>, context: &Context, frame: &Frame<'_>) -> Result<O
             "The number of rows provided for a TOP or FETCH clauses row count parameter must be an integer.",
         )),
     }
-}
-
-impl From {
-    /// How many sources it has.
-    pub(crate) fn width(&self) -> usize {
-        match self {
-            Self::Scan(_) => 1,
-            Self::Joined(joined) => joined.widths.0 + joined.widths.1,
-        }
-    }
-
-    fn each(&self, context: &Context, around: &Frame<'_>, visit: VisitRow<'_>) -> Result<bool> {
-        match self {
-            Self::Scan(scan) => {
-                scan.each(context, around, &Range::default(), &mut |row| visit(&[row]))
-            }
-            Self::Joined(joined) => joined.each(context, around, visit),
-        }
-    }
-
-    fn collected(&self, context: &Context, around: &Frame<'_>) -> Result<Vec<Vec<Cells>>> {
-        let mut rows = Vec::new();
-        self.each(context, around, &mut |row| {
-            rows.push(row.to_vec());
-            Ok(true)
-        })?;
-        Ok(rows)
-    }
-}
-
-impl Joined {
-    fn each(&self, context: &Context, around: &Frame<'_>, visit: VisitRow<'_>) -> Result<bool> {
-        if matches!(self.how, Join::Apply | Join::OuterApply) {
-            return self.applied(context, around, visit);
-        }
-        let right = self.right.collected(context, around)?;
-        let found = self.index(&right, context, around)?;
-        let mut matched = vec![false; right.len()];
-        let more = self.left.each(context, around, &mut |left| {
-            let candidates = match (&found, &self.equal) {
-                (Some(found), Some((node, _))) => {
-                    let frame = Frame { cells: left, aggregates: &[], up: around.up };
-                    let key = key_of(node, context, &frame)?;
-                    key.and_then(|key| found.get(&key)).cloned().unwrap_or_default()
-                }
-                _ => (0..right.len()).collect(),
-            };
-            let mut any = false;
-            for place in candidates {
-                let Some(other) = right.get(place) else { continue };
-                let row = [left, other.as_slice()].concat();
-                let frame = Frame { cells: &row, aggregates: &[], up: around.up };
-                let fits = match &self.on {
-                    Some(test) => test.holds(context, &frame)? == Some(true),
-                    None => true,
-                };
-                if fits {
-                    any = true;
-                    matched.iter_mut().skip(place).take(1).for_each(|one| *one = true);
-                    if !visit(&row)? {
-                        return Ok(false);
-                    }
-                }
-            }
-            if !any && matches!(self.how, Join::Left | Join::Full) {
-                return visit(&[left, nothing(self.widths.1).as_slice()].concat());
-            }
-            Ok(true)
-        })?;
-        if !more || !matches!(self.how, Join::Right | Join::Full) {
-            return Ok(more);
-        }
-        for (other, _) in right.iter().zip(&matched).filter(|(_, matched)| !**matched) {
-            if !visit(&[nothing(self.widths.0).as_slice(), other.as_slice()].concat())? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// The rows of the right side by what has to be equal.
-    fn index(
-        &self,
-        right: &[Vec<Cells>],
-        context: &Context,
-        around: &Frame<'_>,
-    ) -> Result<Option<HashMap<Vec<u8>, Vec<usize>>>> {
-        let Some((_, node)) = &self.equal else { return Ok(None) };
-        let mut found: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
-        for (place, row) in right.iter().enumerate() {
-            let cells = [nothing(self.widths.0).as_slice(), row.as_slice()].concat();
-            let frame = Frame { cells: &cells, aggregates: &[], up: around.up };
-            if let Some(key) = key_of(node, context, &frame)? {
-                found.entry(key).or_default().push(place);
-            }
-        }
-        Ok(Some(found))
-    }
-
-    fn applied(&self, context: &Context, around: &Frame<'_>, visit: VisitRow<'_>) -> Result<bool> {
-        self.left.each(context, around, &mut |left| {
-            let frame = Frame { cells: left, aggregates: &[], up: around.up };
-            let mut any = false;
-            let more = self.right.each(context, &frame, &mut |right| {
-                any = true;
-                visit(&[left, right].concat())
-            })?;
-            if more && !any && self.how == Join::OuterApply {
-                return visit(&[left, nothing(self.widths.1).as_slice()].concat());
-            }
-            Ok(more)
-        })
-    }
-}
-
-/// Sources without a row: every cell of them is NULL.
-fn nothing(width: usize) -> Vec<Cells> {
-    vec![Arc::from(Vec::new()); width]
-}
-
-/// NULL is equal to nothing.
-fn key_of(node: &Node, context: &Context, frame: &Frame<'_>) -> Result<Option<Vec<u8>>> {
-    let value = node.value(context, frame)?;
-    if value == Value::Null {
-        return Ok(None);
-    }
-    let mut key = Vec::new();
-    append_key(&mut key, &value, node.of);
-    Ok(Some(key))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Context;
 use super::node::{Frame, Node};
 use super::run::Plan;
+use crate::catalog;
 use crate::database::table::{Cells, Key};
 use crate::problem::Result;
 use crate::sql::Hints;
@@ -24,6 +25,8 @@ pub(crate) enum Source {
     Fixed(Arc<Vec<Cells>>),
     Table(i32, Hints),
     Changes(String),
+    /// The commits by their places.
+    Commits,
     Plan(Arc<Plan>),
     Function(TableFunction, String, Vec<Node>),
     Values(Vec<Vec<Node>>),
@@ -60,8 +63,11 @@ impl Scan {
         visit: Visit<'_>,
     ) -> Result<bool> {
         match &self.source {
+            Source::Fixed(rows) if range.backwards => all(rows.iter().rev().cloned(), visit),
             Source::Fixed(rows) => all(rows.iter().cloned(), visit),
-            Source::Table(..) | Source::Changes(_) => self.in_steps(context, range, visit),
+            Source::Table(..) | Source::Changes(_) | Source::Commits => {
+                self.in_steps(context, range, visit)
+            }
             Source::Plan(plan) => {
                 let mut more = true;
                 plan.run(context, Some(frame), &mut |row| {
@@ -131,6 +137,11 @@ impl Scan {
                 let instance = state.data.cdc.as_ref().and_then(|cdc| cdc.instance(name));
                 instance.map(|instance| instance.scan(written, (from, to), how))
             }
+            Source::Commits => state
+                .data
+                .cdc
+                .as_ref()
+                .map(|cdc| catalog::commits(&state, cdc, written, (from, to), how)),
             _ => None,
         }
         .unwrap_or_default()

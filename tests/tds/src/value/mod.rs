@@ -6,6 +6,7 @@ pub(crate) mod collation;
 mod decimal;
 pub(crate) mod kind;
 pub(crate) mod order;
+mod shape;
 pub(crate) mod text;
 
 use std::sync::Arc;

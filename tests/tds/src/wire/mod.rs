@@ -4,6 +4,7 @@
 
 pub(crate) mod login;
 pub(crate) mod packet;
+mod parameters;
 pub(crate) mod prelogin;
 mod reader;
 pub(crate) mod request;

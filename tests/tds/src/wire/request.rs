@@ -3,7 +3,7 @@
 use std::io::{Error, Result};
 
 use super::Reader;
-use super::types::parameter_value;
+use super::parameters::parameter_value;
 use crate::engine::Parameter;
 use crate::sql::Parser;
 use crate::value::Value;
