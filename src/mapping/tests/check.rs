@@ -1,6 +1,8 @@
 //! What is wrong with a mapping is found before it runs, all at once.
 
-use erpbridge_connector::ReplicaIdentity;
+use std::sync::Arc;
+
+use erpbridge_connector::{ReplicaIdentity, TableName, TableSchema};
 
 use super::{FULL, line, orders, problems, schema};
 use crate::mapping::Mapping;
@@ -219,4 +221,31 @@ fields:
     assert_eq!(count("there is no set of fields `ordr`; did you mean `order`?"), 1, "{found:?}");
     assert_eq!(count("unknown key `bayer`; did you mean `buyer`?"), 1, "{found:?}");
     assert_eq!(count("no event uses the set of fields `other`"), 1, "{found:?}");
+}
+
+#[test]
+fn a_sum_has_no_old_value() {
+    let text = "
+mapping: shop
+company: { constant: acme }
+tables:
+  orders:
+    table: erp.po
+    deleted: ignore
+    sums: { came: { children: parts.order, of: tot } }
+  parts: { table: erp.part, deleted: ignore, lookups: { order: { to: orders, by: weight } } }
+events:
+  - emit: procurement.purchaseorder.changed
+    on: orders
+    when: updated
+    if: 'came != old.came'
+    fields: { supplier: su }
+";
+    let mapping = Mapping::from_texts(&[("m.yaml", text)]).unwrap();
+    let orders = schema(ReplicaIdentity::Full);
+    let part = TableSchema { name: TableName::new("erp", "part"), ..(*orders).clone() };
+    let found = mapping.bind("erp1", &orders, &[Arc::clone(&orders), Arc::new(part)]).err();
+    let found: Vec<String> = found.unwrap_or_default().iter().map(line).collect();
+    let [finding] = &*found else { panic!("{found:?}") };
+    assert!(finding.contains("only the row itself has old values"), "{finding}");
 }
