@@ -134,7 +134,9 @@ fn view(source: &str, binder: &mut Binder<'_>) -> Option<View> {
         exceptions: exceptions?,
         links: links?,
         drift: mapping.drift,
+        waits: false,
     };
+    let view = View { waits: view.can_wait(), ..view };
     needs::check(&view, binder);
     Some(view)
 }
@@ -176,6 +178,7 @@ fn keeping(binder: &mut Binder<'_>) -> Result<Option<Keeping>, Unbound> {
         columns,
         places: places.into(),
         parents: parents.into_iter().collect::<Option<_>>().ok_or(Unbound)?,
+        awaited: mapping.awaits(&table.alias),
     }))
 }
 

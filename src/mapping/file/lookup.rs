@@ -2,7 +2,7 @@
 
 use super::formula::{Formula, Pick};
 use super::names::{ColumnName, check_name, word};
-use crate::document::{Entry, Findings, Place};
+use crate::document::{Content, Entry, Findings, Node, Place};
 use crate::mapping::keys;
 use crate::mapping::stage::Written;
 
@@ -14,6 +14,69 @@ pub(in crate::mapping) enum Missing {
     DeadLetter,
     /// What is asked of it is null.
     Null,
+    /// The change waits for the row, and what happens to its own row later waits behind it.
+    Wait(Patience),
+}
+
+/// How long a change waits: microseconds of the source's own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::mapping) struct Patience(pub i64);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(7 * DAY)
+    }
+}
+
+const SECOND: i64 = 1_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+/// A row that did not come in a year does not come.
+const LONGEST: i64 = 366 * DAY;
+
+impl Missing {
+    /// How long a change waits, if it does.
+    pub(in crate::mapping) fn patience(self) -> Option<Patience> {
+        match self {
+            Self::Wait(patience) => Some(patience),
+            Self::DeadLetter | Self::Null => None,
+        }
+    }
+
+    /// Reads `dead_letter`, `null`, `wait` or `{ wait: 3d }`.
+    fn parse(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let words = [
+            ("dead_letter", Self::DeadLetter),
+            ("null", Self::Null),
+            ("wait", Self::Wait(Patience::default())),
+        ];
+        match &node.content {
+            _ if node.is_null() => Some(Self::Null),
+            Content::Map(_) => {
+                let fields = node.fields(keys::MISSING, findings)?;
+                Patience::parse(fields.required("wait", findings)?, findings).map(Self::Wait)
+            }
+            _ => word(node, &words, findings),
+        }
+    }
+}
+
+impl Patience {
+    /// Reads `90s`, `15m`, `12h` or `3d`.
+    fn parse(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let text = node.as_text(findings)?;
+        let units = [('s', SECOND), ('m', MINUTE), ('h', HOUR), ('d', DAY)];
+        let read = units.iter().find_map(|(unit, micros)| {
+            let count: i64 = text.strip_suffix(*unit)?.parse().ok()?;
+            count.checked_mul(*micros).filter(|all| (1..=LONGEST).contains(all))
+        });
+        if read.is_none() {
+            let mend = "write a number and `s`, `m`, `h` or `d`, up to `366d`: `wait: 3d`";
+            findings.error(&node.place, format!("`{text}` says no time to wait"), mend);
+        }
+        read.map(Self)
+    }
 }
 
 /// Rows of another table that belong to rows of this one.
@@ -45,11 +108,9 @@ impl Lookup {
         let to = fields.required("to", findings).and_then(|node| node.as_text(findings));
         let by = fields.required("by", findings).map(|node| Pick::parse_list(node, findings));
         let condition = fields.get("if").and_then(|node| Formula::condition(node, findings));
-        let words = [("dead_letter", Missing::DeadLetter), ("null", Missing::Null)];
         let missing = match fields.get("missing") {
             None => Missing::DeadLetter,
-            Some(node) if node.is_null() => Missing::Null,
-            Some(node) => word(node, &words, findings)?,
+            Some(node) => Missing::parse(node, findings)?,
         };
         let (name, place) = (entry.key.clone(), entry.place.clone());
         Some(Self { name, to: to?.to_owned(), by: by?, condition, missing, place })

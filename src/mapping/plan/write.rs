@@ -55,6 +55,7 @@ impl RulePlan {
             aliases: &aliases,
             transaction: pass.change.transaction,
             ordinal: pass.change.ordinal,
+            late: pass.change.late,
             index: work.index,
             operation: row.operation(),
             table: &view.table,
