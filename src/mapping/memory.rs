@@ -15,6 +15,8 @@ pub(super) struct Ledgers {
     pub(super) links: Option<KeptTable>,
     /// Open exceptions.
     pub(super) exceptions: Option<KeptTable>,
+    /// Which company or plant has which subject token.
+    pub(super) tokens: Option<KeptTable>,
 }
 
 /// The keys a link connects: the row's own, and the other's.
@@ -177,6 +179,23 @@ impl<'r> Memory<'r> {
         }
         let (one, other) = self.fresh.get(&(ordinal, link.into()))?;
         Some((one, other))
+    }
+
+    /// Whether a subject token is that of this value of a column, or free; then it is now. Who has
+    /// it keeps it: which of two was first must not depend on a restart.
+    pub(super) fn claim(
+        &mut self,
+        column: &str,
+        token: &str,
+        value: &str,
+    ) -> Result<bool, RowsError> {
+        let Some(table) = self.ledgers.tokens else { return Ok(true) };
+        let key = format!("{column}\u{1f}{token}");
+        let row = KeptRow::new([Value::Text(value)].into_iter());
+        match self.rows.get(table, &key)? {
+            Some(known) => Ok(known == row),
+            None => self.rows.put(table, &key, &row, &[]).map(|()| true),
+        }
     }
 
     /// Since when an exception is open.

@@ -126,7 +126,8 @@ impl Mapping {
         let waiting = self
             .has_waiting()
             .then(|| KeptShape { indexes: waiting::INDEXES, ..ledger("waiting") });
-        tables.chain(links).chain(exceptions).chain(waiting).collect()
+        let tokens = self.remembers().then(|| ledger("tokens"));
+        tables.chain(links).chain(exceptions).chain(waiting).chain(tokens).collect()
     }
 
     /// Of the remembered tables that hold no rows, those whose rows the database has. A ledger of
@@ -157,9 +158,12 @@ impl Mapping {
         let (links, tables) = (self.has_links(), self.kept.len());
         let exceptions = tables + usize::from(links);
         let waiting = exceptions + usize::from(self.has_exceptions());
+        let tokens = waiting + usize::from(self.has_waiting());
         let ledgers = Ledgers {
             links: number(tables).filter(|_| links),
             exceptions: number(exceptions).filter(|_| self.has_exceptions()),
+            // Where nothing else is remembered, it is for as long as the run lasts.
+            tokens: number(tokens),
         };
         let waiting = number(waiting).filter(|_| self.has_waiting());
         Memory::new(rows, ledgers, Ledger::new(waiting, Arc::clone(&self.patience)))

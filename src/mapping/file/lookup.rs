@@ -28,10 +28,7 @@ impl Default for Patience {
     }
 }
 
-const SECOND: i64 = 1_000_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 /// A row that did not come in a year does not come.
 const LONGEST: i64 = 366 * DAY;
 
@@ -63,19 +60,14 @@ impl Missing {
 }
 
 impl Patience {
-    /// Reads `90s`, `15m`, `12h` or `3d`.
     fn parse(node: &Node, findings: &mut Findings) -> Option<Self> {
-        let text = node.as_text(findings)?;
-        let units = [('s', SECOND), ('m', MINUTE), ('h', HOUR), ('d', DAY)];
-        let read = units.iter().find_map(|(unit, micros)| {
-            let count: i64 = text.strip_suffix(*unit)?.parse().ok()?;
-            count.checked_mul(*micros).filter(|all| (1..=LONGEST).contains(all))
-        });
-        if read.is_none() {
-            let mend = "write a number and `s`, `m`, `h` or `d`, up to `366d`: `wait: 3d`";
-            findings.error(&node.place, format!("`{text}` says no time to wait"), mend);
+        let micros = i64::try_from(node.as_duration(findings)?.as_micros()).unwrap_or(i64::MAX);
+        if !(1..=LONGEST).contains(&micros) {
+            let mend = "write a time between `1s` and `366d`";
+            findings.error(&node.place, "nothing waits that short or that long", mend);
+            return None;
         }
-        read.map(Self)
+        Some(Self(micros))
     }
 }
 

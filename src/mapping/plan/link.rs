@@ -8,7 +8,7 @@ use super::look::look_up;
 use super::row::Row;
 use super::sight::{Ground, LookedRows};
 use super::value::{join, join_cells};
-use super::write::{company, scope_token};
+use super::write::{company, scopes};
 use super::{Desk, Pass, TablePlan, View, Work};
 use crate::canonical::{EventFacts, EventTemplate, write_event};
 use crate::mapping::bind::Formula;
@@ -153,10 +153,7 @@ impl View {
         look_up(&self.slots, &link.slots, ground, looked, desk, work.memory)?;
         let row = pass.row(looked, desk, None);
         let company = company(&self.company, &row.is)?;
-        let plant = match &self.plant {
-            Some(plant) => scope_token(plant, &row.is)?,
-            None => None,
-        };
+        let plant = scopes(self, self.plant.as_ref(), company, &row.is, work.memory)?;
         let (one, two) = ((&*link.from, own), (&*link.to, other));
         let (ancestor, descendant) = if link.follows { (two, one) } else { (one, two) };
         let descent = self.descent(descendant.0, descendant.1, work.memory, desk)?;

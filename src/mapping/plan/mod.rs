@@ -198,7 +198,7 @@ impl TablePlan {
     /// Whether applying a change changes what is remembered, so that it must be done even if its
     /// events are stored already.
     pub fn is_stateful(&self) -> bool {
-        self.views.iter().any(|view| view.waits || !view.exceptions.is_empty())
+        self.views.iter().any(|view| view.waits || view.claims() || !view.exceptions.is_empty())
     }
 
     /// Appends the events and dead letters of a net change. Their ordinal is the change's.
