@@ -44,6 +44,8 @@ pub(super) const CHARSET: &[&str] = &["declared", "actual"];
 pub(super) const DELETED: &[&str] = &["moved_to", "by", "otherwise"];
 /// Of a lookup.
 pub(super) const LOOKUP: &[&str] = &["to", "by", "if", "missing"];
+/// Of `missing`, where a change waits for so long.
+pub(super) const MISSING: &[&str] = &["wait"];
 /// Of a sum.
 pub(super) const SUM: &[&str] = &["children", "of", "if"];
 /// Of a filter's test.
@@ -162,6 +164,7 @@ pub(crate) const ALL: &[(&str, &[&str])] = &[
     ("charset", CHARSET),
     ("deleted", DELETED),
     ("lookup", LOOKUP),
+    ("missing", MISSING),
     ("sum", SUM),
     ("where", TEST),
     ("event", RULE),

@@ -5,6 +5,9 @@
 //! links, and only then events are made, so that what they look up does not depend on the order in
 //! which an ERP happens to write.
 //!
+//! **What waited** for a row that the transaction brought is told behind the transaction's own
+//! events: see [`release`](super::release).
+//!
 //! **What is stored already** is remembered and connected again, because memory may be older than
 //! the stream, but makes no event again. Memory goes back to a place the source is resumed at, and
 //! from there the log gives the same memory, and the same events.
@@ -14,9 +17,10 @@ use erpbridge_connector::{ChangeBatch, Operation, RowChange, Transaction};
 use super::fold::{Scratch, fold, unchanged};
 use super::outbox::Outbox;
 use super::plans::{BatchPlans, Misfit, Plans};
+use super::release::{Release, To};
 use super::remembered::Remembered;
 use crate::canonical::EventBatch;
-use crate::mapping::{Desk, Memory, NetChange, PlanError, Rows, RowsError, TablePlan};
+use crate::mapping::{Desk, Memory, NetChange, PlanError, Rows, RowsError, TablePlan, Waiting};
 use crate::publish::OrderKey;
 
 /// How many row changes were seen, by operation.
@@ -67,6 +71,8 @@ pub struct Converter {
     /// Everything up to and including this is in the stream already. The source may send it
     /// again, because it resumes at a transaction boundary; cleared once passed.
     published: Option<OrderKey>,
+    /// Whether this run has looked through what waits.
+    swept: bool,
 }
 
 /// One transaction's changes, folded.
@@ -80,7 +86,7 @@ impl Converter {
         remembered: Remembered,
         published: Option<OrderKey>,
     ) -> Self {
-        Self { plans, scratch: Scratch::default(), desk, remembered, published }
+        Self { plans, scratch: Scratch::default(), desk, remembered, published, swept: false }
     }
 
     /// Converts one batch.
@@ -109,6 +115,9 @@ impl Converter {
                 continue;
             }
             let mut memory = self.plans.mapping().memory(self.remembered.rows());
+            if !self.swept {
+                memory.expect_any();
+            }
             let folded = prepare(folded, transaction, &mut memory, &mut self.desk)?;
             if transaction.seed {
                 continue;
@@ -117,17 +126,42 @@ impl Converter {
             for (plan, net) in folded {
                 apply(plan, &net, skip_to, &mut memory, &mut self.desk, outbox)?;
             }
+            let ends = transaction.complete && !transaction.snapshot;
+            if ends && !self.swept && skip_to < u64::MAX {
+                memory.sweep(&self.plans.versions())?;
+                self.swept = true;
+            }
+            if ends {
+                let (plans, memory, desk) = (&mut self.plans, &mut memory, &mut self.desk);
+                let to = To::Outbox(outbox, skip_to);
+                let told = Release { plans, memory, desk, transaction, to }.run()?;
+                last = told.unwrap_or(last);
+            }
             outbox.end(transaction, last);
-            if transaction.complete && !transaction.snapshot {
+            if ends {
                 self.remembered.commit(&transaction.sequence);
             }
         }
         Ok(seen)
     }
 
+    /// What waits for rows to come.
+    ///
+    /// # Errors
+    /// If remembered rows cannot be read.
+    pub(super) fn waiting(&mut self) -> Result<Waiting, ConvertError> {
+        Ok(self.plans.mapping().memory(self.remembered.rows()).waiting()?)
+    }
+
     /// The kinds of drift met since the last call.
     pub(super) fn take_drifts(&mut self) -> Vec<&'static str> {
         self.plans.take_drifts()
+    }
+
+    /// A copy of the rows of a converter that has them in memory only.
+    #[cfg(test)]
+    pub(super) fn remembered_rows(&self) -> crate::mapping::MemoryRows {
+        self.remembered.memory_rows().expect("the rows are in memory").clone()
     }
 
     /// What is remembered.
@@ -153,7 +187,7 @@ fn apply(
     if net.ordinal > skip_to {
         let write = |events: &mut EventBatch| plan.apply(net, memory, desk, events);
         outbox.append(net.transaction, net.ordinal, write)
-    } else if plan.is_stateful() {
+    } else if plan.is_stateful() || memory.may_wait(false)? {
         plan.apply(net, memory, desk, &mut EventBatch::new())
     } else {
         Ok(())
@@ -181,6 +215,9 @@ fn prepare<'b, 'p>(
     memory: &mut Memory<'_>,
     desk: &mut Desk,
 ) -> Result<Folded<'b, 'p>, RowsError> {
+    if transaction.seed {
+        memory.seed();
+    }
     if transaction.seed || !transaction.snapshot {
         for (plan, net) in folded.iter_mut().filter(|(plan, _)| plan.keeps()) {
             plan.remember(net, memory, desk)?;
@@ -229,6 +266,10 @@ pub fn convert_into(
         }
         for (plan, net) in folded {
             plan.apply(&net, &mut memory, desk, events)?;
+        }
+        if transaction.complete && !transaction.snapshot {
+            let (memory, to) = (&mut memory, To::Batch(&mut events));
+            Release { plans, memory, desk, transaction, to }.run()?;
         }
         events.settle(transaction, last);
     }

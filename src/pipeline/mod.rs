@@ -18,6 +18,7 @@ mod drift;
 mod fold;
 mod outbox;
 mod plans;
+mod release;
 mod remembered;
 mod settle;
 

@@ -2,7 +2,7 @@
 //!
 //! Which are open is remembered, so that every opening has its closing and tells since when.
 
-use super::failure::{PlanError, Trouble};
+use super::failure::{Halt, Trouble};
 use super::fire::Fired;
 use super::look::look_up;
 use super::sight::{Ground, LookedRows};
@@ -32,7 +32,7 @@ impl View {
         pass: &Pass<'_>,
         looked: &mut LookedRows,
         work: &mut Work<'_, '_>,
-    ) -> Result<(), PlanError> {
+    ) -> Result<(), Halt> {
         for raised in &self.exceptions {
             let made = self.raise_one(raised, pass, looked, work);
             self.settle(made, &raised.opened, pass.change, work)?;
@@ -66,7 +66,7 @@ impl View {
         let row = pass.row(looked, desk, Some(whose));
         let fired = Fired { transition: None, since: Some(since) };
         rule.write(self, pass, &row, fired, work)?;
-        work.memory.set_open(name, lasts.then_some(since))?;
+        work.opened.push((name, lasts.then_some(since)));
         Ok(true)
     }
 

@@ -32,6 +32,8 @@ pub(in crate::mapping) struct Keeping {
     pub places: Arc<[Option<u16>]>,
     /// By what children are found, for each index.
     pub parents: Box<[Leads]>,
+    /// Whether changes may wait for rows of it.
+    pub awaited: bool,
 }
 
 impl TablePlan {
@@ -134,6 +136,7 @@ impl Keeping {
             })
             .map(|parent| parent.map(|parent| desk.prefixed(&self.prefix, parent)))
             .collect();
-        memory.put(self.table, key, &row, &parents)
+        memory.put(self.table, key, &row, &parents)?;
+        if self.awaited { memory.come(self.table, key) } else { Ok(()) }
     }
 }

@@ -2,6 +2,7 @@
 
 mod any_row;
 mod apply;
+mod bad_input;
 mod cases;
 mod check;
 mod readme;

@@ -87,7 +87,9 @@ fn work(rng: &mut StdRng, next: &mut i32) -> String {
     *next += 1;
     let (id, party, product) = (*next + 1000, rng.random_range(1..=20), rng.random_range(1..=50));
     let old = rng.random_range(1000..=id);
-    match rng.random_range(0..10) {
+    // Orders that come later than some of their lines, or never.
+    let late = 50_000 + rng.random_range(1..=30);
+    match rng.random_range(0..13) {
         0 | 1 => format!(
             "INSERT INTO po VALUES ({id}, NULL, 'draft', {party}, 1 + {id} % 2);
              INSERT INTO po_line VALUES ({id}, {id}, {product}, {party}, 0);
@@ -109,6 +111,14 @@ fn work(rng: &mut StdRng, next: &mut i32) -> String {
         7 => format!("UPDATE party SET code = 'S' || {id} WHERE id = {party};"),
         8 => format!(
             "UPDATE product SET code = 'P' || {id}, uom = 1 + {id} % 2 WHERE id = {product};"
+        ),
+        9 => format!("INSERT INTO po_line VALUES ({id}, {late}, {product}, 7, 0);"),
+        10 => format!(
+            "INSERT INTO po VALUES ({late}, 'L{late}', 'draft', {party}, 1) ON CONFLICT DO NOTHING;
+             UPDATE po_line SET quantity = quantity + 1 WHERE id = {old};"
+        ),
+        11 => format!(
+            "UPDATE po_line SET quantity = quantity + 1, received = received + 4 WHERE po = {late};"
         ),
         _ => format!(
             "DELETE FROM po_line WHERE id = {old} AND received = 0 AND NOT EXISTS (SELECT FROM move WHERE origin = 'purchase.line,' || {old});"
@@ -153,7 +163,10 @@ async fn a_killed_bridge_publishes_the_same_events_byte_for_byte() {
     for (a, b) in one.iter().zip(&other) {
         assert_eq!(said(a, "calm"), said(b, "killed"));
     }
-    println!("{} events, {} changes", one.len(), next);
+    let late = one.iter().filter(|event| event.header("ce-sequence").unwrap().contains("-5000"));
+    let late = late.count();
+    println!("{} events, {late} of them late, {next} changes", one.len());
+    assert!(late > 5, "hardly anything had to wait: {late}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
