@@ -268,7 +268,7 @@ pub fn convert_into(
             plan.apply(&net, &mut memory, desk, events)?;
         }
         if transaction.complete && !transaction.snapshot {
-            let (memory, to) = (&mut memory, To::Batch(&mut events));
+            let (memory, to) = (&mut memory, To::Batch(events));
             Release { plans, memory, desk, transaction, to }.run()?;
         }
         events.settle(transaction, last);

@@ -68,6 +68,11 @@ impl RulePlan {
             replica: self.replica,
         };
         let memory = &mut *work.memory;
+        // Children point to the row, whatever its event is keyed by.
+        let key = match &self.key {
+            Some(_) => join_cells(&view.key, row).text().unwrap_or_default(),
+            None => key,
+        };
         write_event(work.out, &self.template, &facts, |writer| {
             if let Some(since) = fired.since {
                 writer.instant("opened_at", since);
