@@ -249,3 +249,26 @@ events:
     let [finding] = &*found else { panic!("{found:?}") };
     assert!(finding.contains("only the row itself has old values"), "{finding}");
 }
+
+#[test]
+fn a_sum_of_a_sum_is_found_where_it_is_written() {
+    let text = "mapping: shop
+company: { constant: acme }
+tables:
+  orders: { table: erp.po, deleted: ignore, sums: { all: { children: lines.order, of: came } } }
+  lines:
+    table: erp.line
+    deleted: ignore
+    lookups: { order: { to: orders, by: po } }
+    sums: { came: { children: moves.line, of: qty } }
+  moves: { table: erp.move, deleted: ignore, lookups: { line: { to: lines, by: line_id } } }
+events:
+  - emit: procurement.purchaseorder.changed
+    on: orders
+    when: updated
+    if: 'all > 0'
+    fields: { supplier: su }
+";
+    let found = problems(text).join("\n");
+    assert!(found.contains(":4:") && found.contains("`came` is a sum itself"), "{found}");
+}
