@@ -5,6 +5,7 @@ mod apply;
 mod bad_input;
 mod cases;
 mod check;
+mod lists;
 mod readme;
 mod standards;
 
