@@ -23,7 +23,7 @@ pub(super) const OVERLAY: &[&str] = &["overlay", "read", "company", "plant", "ta
 pub(super) const OVERLAY_TABLE: &[&str] = &["where", "if", "company", "plant", "read", "columns"];
 /// Of `read`.
 pub(super) const READ: &[&str] =
-    &["trim", "blank", "null", "strip_zeros", "pad", "case", "charset"];
+    &["trim", "blank", "null", "strip_zeros", "pad", "case", "charset", "zone"];
 /// Of `company` and `plant`.
 pub(super) const SCOPE: &[&str] = &["column", "capture", "schema", "aliases", "constant"];
 /// Of `drift`.
@@ -35,7 +35,7 @@ pub(super) const TABLE: &[&str] = &[
 ];
 /// Of a column.
 pub(super) const COLUMN: &[&str] =
-    &["trim", "blank", "null", "strip_zeros", "pad", "case", "charset", "date"];
+    &["trim", "blank", "null", "strip_zeros", "pad", "case", "charset", "zone", "date"];
 /// Of `pad`.
 pub(super) const PAD: &[&str] = &["start", "with"];
 /// Of `charset`.
@@ -113,7 +113,7 @@ pub(super) const QUANTITY: &[&str] = &["value", "unit", "required"];
 /// Of an amount of money.
 pub(super) const MONEY: &[&str] = &["value", "currency", "required"];
 /// Of a list of rows that point to this one.
-pub(super) const CHILDREN: &[&str] = &["children", "key", "sort", "fields"];
+pub(super) const CHILDREN: &[&str] = &["children", "if", "key", "sort", "fields"];
 /// Of one case of `first`.
 pub(super) const CHOICE: &[&str] = &["if", "then", "else"];
 /// Of an expression in place of a column.

@@ -98,6 +98,11 @@ impl<'r> Memory<'r> {
         self.rows.remove(table, key)
     }
 
+    /// Forgets all rows of a table.
+    pub(super) fn clear(&mut self, table: KeptTable, prefix: &str) -> Result<(), RowsError> {
+        self.rows.clear(table, prefix)
+    }
+
     /// Notes that a row came to a table that rows move to.
     pub(super) fn arrive(&mut self, alias: &str, key: &str) {
         self.arrived.insert((alias.into(), key.into()));

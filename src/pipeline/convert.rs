@@ -12,7 +12,7 @@
 //! the stream, but makes no event again. Memory goes back to a place the source is resumed at, and
 //! from there the log gives the same memory, and the same events.
 
-use erpbridge_connector::{ChangeBatch, Operation, RowChange, Transaction};
+use erpbridge_connector::{ChangeBatch, Operation, Position, RowChange, Transaction, Truncated};
 
 use super::fold::{Scratch, fold, unchanged};
 use super::outbox::Outbox;
@@ -73,6 +73,8 @@ pub struct Converter {
     published: Option<OrderKey>,
     /// Whether this run has looked through what waits.
     swept: bool,
+    /// The transaction of which only parts have come.
+    open: Option<(Transaction, u64)>,
 }
 
 /// One transaction's changes, folded.
@@ -86,7 +88,8 @@ impl Converter {
         remembered: Remembered,
         published: Option<OrderKey>,
     ) -> Self {
-        Self { plans, scratch: Scratch::default(), desk, remembered, published, swept: false }
+        let (scratch, swept, open) = (Scratch::default(), false, None);
+        Self { plans, scratch, desk, remembered, published, swept, open }
     }
 
     /// Converts one batch.
@@ -109,6 +112,7 @@ impl Converter {
                 seen.count(change, transaction);
             });
             let folded = fold(own, &plans, &mut self.scratch);
+            self.end_of_other(transaction, outbox);
             let known = !transaction.seed && self.remembered.knows(&transaction.sequence);
             let skip_to = skip_to(&mut self.published, transaction.sequence.as_str());
             if known && skip_to == u64::MAX {
@@ -140,9 +144,63 @@ impl Converter {
             outbox.end(transaction, last);
             if ends {
                 self.remembered.commit(&transaction.sequence);
+            } else if !transaction.snapshot {
+                self.open = Some((transaction.clone(), last));
             }
         }
         Ok(seen)
+    }
+
+    /// Forgets the rows of tables that were emptied by one statement. Nothing is told of it.
+    ///
+    /// # Errors
+    /// See [`ConvertError`].
+    pub(super) fn truncate(
+        &mut self,
+        truncated: &Truncated,
+        outbox: &mut Outbox,
+    ) -> Result<(), ConvertError> {
+        let transaction = &truncated.transaction;
+        self.end_of_other(transaction, outbox);
+        if self.remembered.knows(&transaction.sequence) {
+            return Ok(());
+        }
+        for table in &truncated.tables {
+            let Some(plan) = self.plans.plan(table)? else { continue };
+            plan.forget(&mut self.plans.mapping().memory(self.remembered.rows()))?;
+        }
+        self.open = Some((transaction.clone(), truncated.ordinal));
+        Ok(())
+    }
+
+    /// A position has come from the source: everything before it is here.
+    pub(super) fn reached(&mut self, position: &Position, outbox: &mut Outbox) {
+        // One before the open transaction says nothing of its end.
+        if let Some((open, ordinal)) = self.open.take_if(|(open, _)| open.resume != *position) {
+            self.end(Transaction { resume: position.clone(), ..open }, ordinal, outbox);
+        }
+    }
+
+    /// A transaction whose last part holds nothing that is wanted, as one that ends by emptying a
+    /// table, is over when another one begins.
+    fn end_of_other(&mut self, transaction: &Transaction, outbox: &mut Outbox) {
+        if transaction.seed || transaction.snapshot {
+            return;
+        }
+        let other = |(open, _): &mut (Transaction, u64)| open.sequence != transaction.sequence;
+        let ended = self.open.take_if(other);
+        // The same one: it is put back with its next part, unless that is the last.
+        self.open = None;
+        if let Some((open, ordinal)) = ended {
+            self.end(open, ordinal, outbox);
+        }
+    }
+
+    /// What is remembered of it must not be left behind by a position after it.
+    fn end(&mut self, transaction: Transaction, ordinal: u64, outbox: &mut Outbox) {
+        self.remembered.commit(&transaction.sequence);
+        outbox.begin();
+        outbox.end(&Transaction { complete: true, ..transaction }, ordinal);
     }
 
     /// What waits for rows to come.

@@ -47,7 +47,7 @@ pub enum TruncatePolicy {
     /// Publish everything before it, then stop and wait for a person.
     #[default]
     Stop,
-    /// Go on; downstream is not told.
+    /// Go on; downstream is not told, but the rows are remembered no longer.
     Ignore,
 }
 
@@ -207,6 +207,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
             }
             SourceEvent::Progress(progress) => {
                 self.converter.remembered().progress();
+                self.converter.reached(&progress.position, &mut self.outbox);
                 self.outbox.progress(progress);
                 Ok(())
             }
@@ -248,7 +249,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
         self.metrics.drift.with_label_values(&labels).inc_by(count);
     }
 
-    fn truncated(&self, truncated: &Truncated) -> Result<(), PipelineError> {
+    fn truncated(&mut self, truncated: &Truncated) -> Result<(), PipelineError> {
         let names: Vec<_> = truncated.tables.iter().map(|t| t.name.to_string()).collect();
         let table = names.join("\", \"");
         match self.config.on_truncate {
@@ -259,7 +260,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
                     table,
                     "truncated; downstream is not told"
                 );
-                Ok(())
+                Ok(self.converter.truncate(truncated, &mut self.outbox)?)
             }
         }
     }

@@ -83,7 +83,14 @@ impl Plans {
         Ok(BatchPlans(plans.collect::<Result<_, _>>()?))
     }
 
-    fn plan(&mut self, table: &Arc<TableSchema>) -> Result<Option<Arc<TablePlan>>, Misfit> {
+    /// The plan of a table.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(super) fn plan(
+        &mut self,
+        table: &Arc<TableSchema>,
+    ) -> Result<Option<Arc<TablePlan>>, Misfit> {
         if let Some((_, plan)) = self.known.iter().find(|(known, _)| Arc::ptr_eq(known, table)) {
             return Ok(plan.clone());
         }

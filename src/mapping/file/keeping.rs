@@ -137,7 +137,8 @@ impl<'t, 'f> Keeping<'t, 'f> {
         let Some(table) = self.index(parent, alias, lookup, &children.place) else { return };
         let columns = children.fields.iter().flat_map(super::field::Field::columns);
         let picks = children.key.iter().flatten().flat_map(super::formula::Pick::columns);
-        for column in columns.chain(picks).chain(children.sort.clone()) {
+        let condition = children.condition.iter().flat_map(super::formula::Formula::columns);
+        for column in columns.chain(picks).chain(condition).chain(children.sort.clone()) {
             if column.name.contains('.') {
                 self.follow(table, &column);
                 self.keep_by(table, &column);

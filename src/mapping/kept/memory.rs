@@ -63,6 +63,13 @@ impl Rows for MemoryRows {
         }
         Ok(())
     }
+
+    fn clear(&mut self, table: KeptTable, prefix: &str) -> Result<(), RowsError> {
+        if let Some(rows) = self.tables.get_mut(&table) {
+            rows.retain(|key, _| !key.starts_with(prefix));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,15 @@ pub(in crate::mapping) struct Keeping {
 }
 
 impl TablePlan {
+    /// Forgets all rows: the table was emptied by one statement.
+    ///
+    /// # Errors
+    /// If rows cannot be read or forgotten.
+    pub fn forget(&self, memory: &mut Memory<'_>) -> Result<(), RowsError> {
+        let keeping = self.views.iter().filter_map(|view| view.keeping.as_ref());
+        keeping.into_iter().try_for_each(|keeping| memory.clear(keeping.table, &keeping.prefix))
+    }
+
     /// Fills what the log did not carry of the old row, and remembers the new one.
     ///
     /// # Errors

@@ -272,3 +272,27 @@ events:
     let found = problems(text).join("\n");
     assert!(found.contains(":4:") && found.contains("`came` is a sum itself"), "{found}");
 }
+
+#[test]
+fn a_zone_is_said_for_all_columns_and_a_site_says_its_own() {
+    let rules = "
+  - emit: procurement.purchaseorder.closed
+    on: orders
+    when: updated
+    effective: touched
+    fields: { supplier: su }
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+";
+    let bound = |read: &str, over: &str| {
+        let text = orders(rules).replace("blank: null }", &format!("blank: null{read} }}"));
+        let over = format!("overlay: shop\nread: {{{over}}}\n");
+        let mapping = Mapping::from_texts(&[("m.yaml", &text), ("site.yaml", &over)]).unwrap();
+        mapping.bind("erp1", &schema(ReplicaIdentity::Full), &[]).map(|plan| format!("{plan:?}"))
+    };
+    let problem = &bound("", "").unwrap_err()[0].problem;
+    assert!(problem.contains("column `touched` (localtimestamp) is a local time"), "{problem}");
+    assert!(bound(", zone: UTC", "").unwrap().contains("Fixed(Zone(0))"));
+    assert!(bound(", zone: UTC", " zone: '+02:00' ").unwrap().contains("Fixed(Zone(120))"));
+    let wrong = orders(rules).replace("blank: null }", "blank: null, zone: Berlin }");
+    assert!(problems(&wrong).join("\n").contains("not a zone"));
+}

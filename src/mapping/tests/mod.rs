@@ -6,6 +6,7 @@ mod bad_input;
 mod cases;
 mod check;
 mod keyed;
+mod lists;
 mod readme;
 mod standards;
 

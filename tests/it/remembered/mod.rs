@@ -48,7 +48,7 @@ impl Follower {
         state.write("mapping.yaml", MAPPING).unwrap();
         let config = format!(
             "sources:\n  - name: {name}\n    postgres: {{ url: \"{}\" }}\n    mappings: [\"{}\"]\n    \
-             keep_interval: 1s\nnats: {{ servers: [\"{}\"] }}\nstate: \"{}\"\nhttp: \"{}\"\n",
+             keep_interval: 1s\n    on_truncate: ignore\nnats: {{ servers: [\"{}\"] }}\nstate: \"{}\"\nhttp: \"{}\"\n",
             postgres.url("postgres"),
             state.join("mapping.yaml").display(),
             nats.url(),
@@ -89,7 +89,7 @@ fn work(rng: &mut StdRng, next: &mut i32) -> String {
     let old = rng.random_range(1000..=id);
     // Orders that come later than some of their lines, or never.
     let late = 50_000 + rng.random_range(1..=30);
-    match rng.random_range(0..13) {
+    match rng.random_range(0..16) {
         0 | 1 => format!(
             "INSERT INTO po VALUES ({id}, NULL, 'draft', {party}, 1 + {id} % 2);
              INSERT INTO po_line VALUES ({id}, {id}, {product}, {party}, 0);
@@ -117,6 +117,15 @@ fn work(rng: &mut StdRng, next: &mut i32) -> String {
             "INSERT INTO po VALUES ({late}, 'L{late}', 'draft', {party}, 1) ON CONFLICT DO NOTHING;
              UPDATE po_line SET quantity = quantity + 1 WHERE id = {old};"
         ),
+        // What a table held is forgotten, also where that ends its transaction.
+        13 => format!(
+            "UPDATE po_line SET quantity = quantity + 1 WHERE id = {old};
+             TRUNCATE product; TRUNCATE request;"
+        ),
+        14 | 15 => "INSERT INTO product SELECT n, 'P' || n, 1 + n % 2 FROM generate_series(1, 50) n
+                 ON CONFLICT DO NOTHING;
+             INSERT INTO request SELECT n, NULL FROM generate_series(1, 40) n ON CONFLICT DO NOTHING;"
+            .to_owned(),
         11 => format!(
             "UPDATE po_line SET quantity = quantity + 1, received = received + 4 WHERE po = {late};"
         ),
