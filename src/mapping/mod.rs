@@ -13,6 +13,7 @@
 mod bind;
 pub mod cases;
 mod codec;
+mod examine;
 mod expression;
 mod file;
 mod kept;
@@ -25,6 +26,7 @@ mod plan;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod whereabouts;
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
@@ -43,7 +45,8 @@ use self::memory::Ledgers;
 pub use self::memory::Memory;
 pub use self::net::{NetChange, NetImage};
 pub use self::owners::contradictions;
-pub use self::plan::{Desk, PlanError, TablePlan};
+pub use self::plan::{Desk, PlanError, TablePlan, Trial};
+pub use self::whereabouts::Whereabouts;
 use crate::document::Findings;
 
 /// A table whose rows are remembered, or a ledger of the bridge itself.

@@ -16,7 +16,7 @@ use super::outbox::Outbox;
 use super::plans::{BatchPlans, Misfit, Plans};
 use super::remembered::Remembered;
 use crate::canonical::EventBatch;
-use crate::mapping::{Desk, Memory, NetChange, PlanError, Rows, RowsError, TablePlan};
+use crate::mapping::{Desk, Memory, NetChange, PlanError, Rows, RowsError, TablePlan, Trial};
 use crate::publish::OrderKey;
 
 /// How many row changes were seen, by operation.
@@ -221,6 +221,28 @@ pub fn convert_whole(
         events.settle(transaction, last);
     }
     Ok(events)
+}
+
+/// Tries the mapping on every row of a batch, each by itself; nothing is remembered.
+///
+/// # Errors
+/// If a table does not fit its mapping.
+pub fn attempt_whole(
+    batch: &ChangeBatch,
+    plans: &mut Plans,
+    rows: &mut dyn Rows,
+    desk: &mut Desk,
+    trial: &mut Trial,
+) -> Result<(), ConvertError> {
+    let bound: BatchPlans = plans.of(batch)?;
+    let mut scratch = Scratch::default();
+    let mut memory = plans.mapping().memory(rows);
+    for change in batch.changes() {
+        for (plan, net) in fold(std::iter::once(change), &bound, &mut scratch) {
+            plan.attempt(&net, &mut memory, desk, trial);
+        }
+    }
+    Ok(())
 }
 
 impl Seen {

@@ -21,7 +21,7 @@ mod plans;
 mod remembered;
 mod settle;
 
-pub use convert::{ConvertError, Converter, Seen, convert_whole};
+pub use convert::{ConvertError, Converter, Seen, attempt_whole, convert_whole};
 pub use deliver::{Pipeline, PipelineConfig, PipelineError, TruncatePolicy};
 pub use outbox::{Outbox, UNIT_MESSAGES, Unit};
 pub use plans::{Misfit, Plans};

@@ -23,6 +23,7 @@ mod look;
 mod remember;
 mod row;
 mod sight;
+mod trial;
 mod value;
 mod write;
 
@@ -38,6 +39,8 @@ pub(super) use self::remember::Keeping;
 use self::row::{Row, step};
 pub(super) use self::sight::Sight;
 use self::sight::{Ground, LookedRows};
+pub(super) use self::trial::Complaint;
+pub use self::trial::Trial;
 use super::bind::{Cell, Formula, Origin, Slot};
 use super::file::{Drift, Field, Filter, Moved, Part, Pick, Policy, Scope, Step, Transition, When};
 use super::memory::Memory;
