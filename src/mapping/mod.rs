@@ -13,6 +13,7 @@
 mod bind;
 pub mod cases;
 mod codec;
+mod examine;
 mod expression;
 mod file;
 mod kept;
@@ -26,6 +27,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod whereabouts;
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
@@ -44,9 +46,10 @@ use self::memory::Ledgers;
 pub use self::memory::Memory;
 pub use self::net::{NetChange, NetImage};
 pub use self::owners::contradictions;
-pub use self::plan::{Desk, PlanError, TablePlan};
+pub use self::plan::{Desk, PlanError, TablePlan, Trial};
 use self::waiting::Ledger;
 pub use self::waiting::{Waiter, Waiting};
+pub use self::whereabouts::Whereabouts;
 use crate::document::Findings;
 
 /// A table whose rows are remembered, or a ledger of the bridge itself.

@@ -20,7 +20,9 @@ use super::plans::{BatchPlans, Misfit, Plans};
 use super::release::{Release, To};
 use super::remembered::Remembered;
 use crate::canonical::EventBatch;
-use crate::mapping::{Desk, Memory, NetChange, PlanError, Rows, RowsError, TablePlan, Waiting};
+use crate::mapping::{
+    Desk, Memory, NetChange, PlanError, Rows, RowsError, TablePlan, Trial, Waiting,
+};
 use crate::publish::OrderKey;
 
 /// How many row changes were seen, by operation.
@@ -330,6 +332,28 @@ pub fn convert_into(
             Release { plans, memory, desk, transaction, to }.run()?;
         }
         events.settle(transaction, last);
+    }
+    Ok(())
+}
+
+/// Tries the mapping on every row of a batch, each by itself; nothing is remembered.
+///
+/// # Errors
+/// If a table does not fit its mapping.
+pub fn attempt_whole(
+    batch: &ChangeBatch,
+    plans: &mut Plans,
+    rows: &mut dyn Rows,
+    desk: &mut Desk,
+    trial: &mut Trial,
+) -> Result<(), ConvertError> {
+    let bound: BatchPlans = plans.of(batch)?;
+    let mut scratch = Scratch::default();
+    let mut memory = plans.mapping().memory(rows);
+    for change in batch.changes() {
+        for (plan, net) in fold(std::iter::once(change), &bound, &mut scratch) {
+            plan.attempt(&net, &mut memory, desk, trial);
+        }
     }
     Ok(())
 }

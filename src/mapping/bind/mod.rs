@@ -24,7 +24,7 @@ pub(super) use self::column::{Cell, Origin};
 pub(super) use self::formula::{Formula, Seen};
 pub(super) use self::slots::{Slot, SumPlan};
 pub(super) use self::value::Children;
-pub(super) use self::world::World;
+pub(super) use self::world::{World, prefix};
 use super::file::{Captures, CodeTable, Coded, Compiled, Filter, Scope, Selector, Table, Test};
 use super::plan::{Keeping, TablePlan, View};
 use super::stage::{Bound, Written};

@@ -247,7 +247,10 @@ impl Part<Bound> {
 }
 
 /// The number or the effective time.
-fn one<'v>(part: Option<&'v Part<Bound>>, row: &Row<'v>) -> Result<Option<&'v str>, Failure> {
+pub(super) fn one<'v>(
+    part: Option<&'v Part<Bound>>,
+    row: &Row<'v>,
+) -> Result<Option<&'v str>, Failure> {
     let Some(part) = part else { return Ok(None) };
     match part.value(row)? {
         Value::Text(text) => Ok(Some(text)),
@@ -349,7 +352,7 @@ pub(super) fn scope_token<'v>(
             None => Some(token(raw)),
             Some((_, Coded::Value(value))) => Some(token(value)),
             Some((_, Coded::Null)) => None,
-            Some((aliases, Coded::Unknown)) => return Err(unknown_code(&cell.name, &aliases.name)),
+            Some((aliases, Coded::Unknown)) => return Err(unknown_code(&cell.name, raw, aliases)),
         };
     Ok(told.map(|told| sight.desk.keep(told)))
 }
