@@ -3,7 +3,7 @@
 use erpbridge_connector::{BatchBuilder, Operation, Transaction, Value};
 
 use super::shop::{
-    LINE, Line, MAPPING, Order, Play, Step, cells, letters, names, table, told, transaction,
+    Item, LINE, Line, MAPPING, Order, Play, Step, cells, letters, names, table, told, transaction,
     values, waiting,
 };
 use crate::canonical::{FrozenBatch, header};
@@ -146,4 +146,44 @@ fn a_release_larger_than_a_unit_is_cut_and_no_more_wait_than_may() {
     assert!(!units[0].settled().last().unwrap().complete);
     assert_eq!(names(&units).len(), 1200);
     assert_eq!(waiting(&mut play.converter), 0);
+}
+
+#[test]
+fn a_row_that_moves_away_while_it_waits_has_moved_when_it_is_told() {
+    let moving = MAPPING.replace(
+        "deleted: physical",
+        "deleted: { moved_to: items, by: [id], otherwise: physical }",
+    ) + "  - { emit: procurement.purchaseorderline.archived, on: lines, when: moved, fields: { order: po } }\n";
+    let mut play = Play::new();
+    play.restart(&moving);
+    play.step(&[Step::Line(7, Some(LINE))]);
+    assert!(names(&play.step(&[Step::Line(7, None), Item(7)])).is_empty());
+    play.restart(&moving);
+    let found = names(&play.step(&[Order(1)]));
+    let rules = ["1:1:purchaseorderline-added-lines", "2:1:purchaseorderline-archived-lines"];
+    assert_eq!(found, rules.map(|rule| format!("erp1:000000000000000{rule}")));
+}
+
+#[test]
+fn a_row_under_a_new_key_waits_as_well_and_both_halves_keep_their_ids() {
+    let mut play = Play::new();
+    play.step(&[Step::Line(7, Some(LINE))]);
+    let [_, _, lines] = play.tables.0.clone();
+    let mut batch = BatchBuilder::new();
+    batch.begin(transaction(2));
+    let mut images = batch.change(&lines, Operation::Update, 1);
+    images.before(values(&cells(7, LINE))).after(values(&cells(8, LINE)));
+    assert!(names(&told(&mut play.converter, &batch.finish())).is_empty());
+    play.next = 3;
+    let units = play.step(&[Order(1)]);
+    assert_eq!(
+        names(&units),
+        [
+            "erp1:0000000000000001:1:purchaseorderline-added-lines",
+            "erp1:0000000000000002:1:purchaseorderline-deleted-lines",
+            "erp1:0000000000000002:1:purchaseorderline-added-lines:rekeyed",
+        ]
+    );
+    let last = units[0].messages().last().unwrap();
+    assert_eq!(last.header(header::SEQUENCE), Some("0000000000000003-5000000002-500"));
 }
