@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use erpbridge_connector::{Explorer, TableName, TableSelection};
 use erpbridge_postgres::PostgresSource;
+use erpbridge_sqlserver::SqlServerSource;
 
 use crate::config::Engine;
 
@@ -12,6 +13,9 @@ pub fn make_explorer(engine: &Engine) -> Arc<dyn Explorer> {
     match engine {
         Engine::Postgres(postgres) => {
             Arc::new(PostgresSource::new(postgres.clone(), Arc::new(NoTables)))
+        }
+        Engine::SqlServer(sqlserver) => {
+            Arc::new(SqlServerSource::new(sqlserver.clone(), Arc::new(NoTables)))
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::config::SqlServerConfig;
 use crate::error_number::INVALID_OBJECT;
 use crate::position::Lsn;
 use crate::session::{Parameter, Row, Session, connect, told};
+use crate::sql;
 use crate::values::{Large, SqlType};
 
 /// A capture instance: one change table and what it belongs to.
@@ -76,6 +77,8 @@ pub struct TableColumn {
     pub name: String,
     /// Its type.
     pub sql_type: SqlType,
+    /// Whether it may hold NULL.
+    pub nullable: bool,
 }
 
 /// <https://learn.microsoft.com/en-us/sql/relational-databases/system-tables/cdc-change-tables-transact-sql>
@@ -148,7 +151,7 @@ pub async fn captured_columns(
 /// <https://learn.microsoft.com/en-us/sql/relational-databases/system-information-schema-views/columns-transact-sql>
 const COLUMNS: &str = "
 SELECT c.COLUMN_NAME, c.DATA_TYPE, c.CHARACTER_MAXIMUM_LENGTH, c.NUMERIC_PRECISION,
-       COALESCE(c.NUMERIC_SCALE, c.DATETIME_PRECISION), c.COLLATION_NAME
+       COALESCE(c.NUMERIC_SCALE, c.DATETIME_PRECISION), c.COLLATION_NAME, c.IS_NULLABLE
 FROM INFORMATION_SCHEMA.COLUMNS AS c
 WHERE c.TABLE_SCHEMA = @P1 AND c.TABLE_NAME = @P2
 ORDER BY c.ORDINAL_POSITION";
@@ -172,7 +175,8 @@ fn column(row: &Row) -> TableColumn {
         scale: row.integer(4),
         collation: row.text(5).map(str::to_owned),
     };
-    TableColumn { name: row.string(0), sql_type }
+    let nullable = row.text(6).is_none_or(|answer| answer.eq_ignore_ascii_case("yes"));
+    TableColumn { name: row.string(0), sql_type, nullable }
 }
 
 /// <https://learn.microsoft.com/en-us/sql/relational-databases/system-information-schema-views/key-column-usage-transact-sql>
@@ -275,36 +279,64 @@ pub async fn discover(
     for own_name in tables(&mut session).await? {
         let name = spelled(own_name.clone(), selection);
         if selection.wants(&name) {
-            let newest =
-                instances.iter().rev().find(|instance| instance.table.as_ref() == Some(&own_name));
-            schemas.push(full_schema(&mut session, own_name, name, newest).await?);
+            let described = describe(&mut session, own_name, &instances).await?;
+            schemas.push(TableSchema { name, ..described.schema });
         }
     }
     session.close().await;
     Ok(schemas)
 }
 
-async fn full_schema(
+/// A table as it is now.
+#[derive(Clone, Debug)]
+pub(crate) struct Described {
+    /// Its shape, with the columns the log will not carry marked.
+    pub(crate) schema: TableSchema,
+    /// Its columns in the same order.
+    pub(crate) columns: Vec<TableColumn>,
+}
+
+/// Describes a table as it is now; its newest instance tells what the log carries.
+pub(crate) async fn describe(
     session: &mut Session,
-    own_name: TableName,
     name: TableName,
-    instance: Option<&Instance>,
-) -> Result<TableSchema, SourceError> {
-    let captured = match instance {
+    instances: &[Instance],
+) -> Result<Described, SourceError> {
+    let own = |instance: &&Instance| instance.table.as_ref() == Some(&name);
+    let captured = match instances.iter().rev().find(own) {
         Some(instance) => captured_columns(session, instance).await?,
         None => Vec::new(),
     };
-    let logged: Vec<&str> = captured
+    let in_log = |name: &str| {
+        let same =
+            |column: &CapturedColumn| !column.computed && column.name.eq_ignore_ascii_case(name);
+        captured.iter().any(same)
+    };
+    let key = primary_key(session, &name).await?;
+    let columns = columns(session, &name).await?;
+    let shown = columns
         .iter()
-        .filter(|column| !column.computed)
-        .map(|column| column.name.as_str())
-        .collect();
-    let key = primary_key(session, &own_name).await?;
-    let columns = columns(session, &own_name).await?.into_iter().map(|column| {
-        let missing = !logged.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
-        schema_column(column.name, &column.sql_type, missing)
-    });
-    Ok(schema(name, columns.collect(), &key))
+        .map(|column| schema_column(column.name.clone(), &column.sql_type, !in_log(&column.name)));
+    Ok(Described { schema: schema(name, shown.collect(), &key), columns })
+}
+
+/// <https://learn.microsoft.com/en-us/sql/relational-databases/system-catalog-views/sys-partitions-transact-sql>
+const ROWS: &str = "
+SELECT SUM(p.rows) FROM sys.partitions AS p
+WHERE p.object_id = OBJECT_ID(@P1) AND p.index_id IN (0, 1)";
+
+/// How many rows the server believes a table has; none where it does not tell.
+pub async fn rows_estimate(
+    session: &mut Session,
+    table: &TableName,
+) -> Result<Option<u64>, SourceError> {
+    let quoted = sql::table(table);
+    match session.row("ask how large the table is", ROWS, &[Parameter::Text(&quoted)]).await {
+        Ok(row) => Ok(row.and_then(|row| u64::try_from(row.integer(0)?).ok())),
+        // It is only for people.
+        Err(_) if session.is_usable() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) fn senseless(doing: &str) -> SourceError {

@@ -9,6 +9,7 @@ mod check;
 pub mod config;
 pub mod done;
 pub mod error_number;
+mod explore;
 pub mod feedback;
 pub mod follow;
 pub mod observer;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use erpbridge_connector::{
-    Finding, Phase, Source, SourceContext, SourceError, SourceFuture, TableSchema, TableSelection,
+    Explored, Explorer, Finding, Phase, Sample, Sampled, Source, SourceContext, SourceError,
+    SourceFuture, TableName, TableSchema, TableSelection,
 };
 
 use crate::begin::begin;
 use crate::config::SqlServerConfig;
-use crate::{catalog, check};
+use crate::{catalog, check, explore};
 
 /// A SQL Server database.
 pub struct SqlServerSource {
@@ -46,5 +47,22 @@ impl Source for SqlServerSource {
 
     fn run(&self, context: SourceContext) -> SourceFuture<'_, Result<(), SourceError>> {
         Box::pin(self.run_until_stopped(context))
+    }
+}
+
+impl Explorer for SqlServerSource {
+    fn names(&self) -> SourceFuture<'_, Result<Vec<TableName>, SourceError>> {
+        Box::pin(explore::names(&self.config))
+    }
+
+    fn describe<'a>(
+        &'a self,
+        tables: &'a [TableName],
+    ) -> SourceFuture<'a, Result<Vec<Explored>, SourceError>> {
+        Box::pin(explore::describe(&self.config, tables))
+    }
+
+    fn sample<'a>(&'a self, asked: &'a Sample) -> SourceFuture<'a, Result<Sampled, SourceError>> {
+        Box::pin(explore::sample(&self.config, asked))
     }
 }

@@ -136,12 +136,32 @@ impl SqlType {
     }
 }
 
+impl SqlType {
+    /// A condition that a column is as the parameter in this place says; none for types whose
+    /// values cannot be compared. Unlike [`Self::key_parameter`] nothing is read in its order.
+    pub fn equals(&self, column: &str, place: usize) -> Option<String> {
+        let column = sql::identifier(column);
+        let value = match self.name.as_str() {
+            "real" | "float" => Some(format!("CAST(@P{place} AS float)")),
+            "binary" | "varbinary" => Some(format!("CONVERT(varbinary(8000), @P{place}, 1)")),
+            _ => self.key_parameter(place),
+        };
+        let text = matches!(self.name.as_str(), "nvarchar" | "varchar" | "text" | "ntext" | "xml");
+        match value {
+            Some(value) => Some(format!("{column} = {value}")),
+            None if text => Some(format!("CAST({column} AS nvarchar(max)) = @P{place}")),
+            None => None,
+        }
+    }
+}
+
 /// The text of a key's value as [`SqlType::key_parameter`] takes it back. With a `T` between day
 /// and time a `datetime` means the same in every language.
 pub fn key_text(kind: ColumnKind, text: &str) -> String {
     match kind {
         ColumnKind::LocalTimestamp => text.replacen(' ', "T", 1),
         ColumnKind::Instant => text.replacen(' ', "T", 1).replace("+00", "+00:00"),
+        ColumnKind::Bytes => text.replacen("\\x", "0x", 1),
         ColumnKind::Bool => if text == "true" { "1" } else { "0" }.to_owned(),
         _ => text.to_owned(),
     }

@@ -7,6 +7,7 @@ use erpbridge_connector::{
     SourceErrorKind, SourceStatus, TableSchema, TableSelection, queue,
 };
 use erpbridge_postgres::PostgresSource;
+use erpbridge_sqlserver::SqlServerSource;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -132,6 +133,7 @@ impl AttemptError {
 pub fn make_source(config: &SourceConfig, selection: Arc<dyn TableSelection>) -> Arc<dyn Source> {
     match &config.engine {
         Engine::Postgres(postgres) => Arc::new(PostgresSource::new(postgres.clone(), selection)),
+        Engine::SqlServer(server) => Arc::new(SqlServerSource::new(server.clone(), selection)),
     }
 }
 

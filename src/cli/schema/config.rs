@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{LOG_KEYS, SOURCE_KEYS, TOP_KEYS, nats, postgres};
+use crate::config::{LOG_KEYS, SOURCE_KEYS, TOP_KEYS, nats, postgres, sqlserver};
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 
@@ -37,6 +37,7 @@ const SOURCE: Section = Section {
     own: |key| match key {
         "name" => Some(or_variable(&json!({ "type": "string", "pattern": "^[a-z0-9_]{1,32}$" }))),
         "postgres" => Some(POSTGRES.schema()),
+        "sqlserver" => Some(SQLSERVER.schema()),
         _ => None,
     },
 };
@@ -50,6 +51,23 @@ const POSTGRES: Section = Section {
 
 const POSTGRES_TLS: Section =
     Section { heading: "", keys: postgres::TLS_KEYS, required: &[], own: |_| None };
+
+const SQLSERVER: Section = Section {
+    heading: "`sqlserver`",
+    keys: sqlserver::KEYS,
+    required: &["url"],
+    own: |key| (key == "tls").then(|| SQLSERVER_TLS.schema()),
+};
+
+const SQLSERVER_TLS: Section = Section {
+    heading: "",
+    keys: sqlserver::TLS_KEYS,
+    required: &[],
+    own: |key| {
+        let modes = json!({ "enum": ["required", "strict", "trust", "disable"] });
+        (key == "mode").then(|| or_variable(&modes))
+    },
+};
 
 const NATS: Section = Section {
     heading: "`nats`",

@@ -8,7 +8,6 @@ use crate::catalog;
 use crate::relations::Captured;
 use crate::session::{Parameter, Row, Session};
 use crate::sql;
-use crate::start::rows_estimate;
 use crate::values::{SqlType, key_text};
 
 /// How one table is read.
@@ -61,7 +60,7 @@ impl Plan {
         });
         Ok(Self {
             schema: Arc::clone(schema),
-            rows_estimate: rows_estimate(session, captured.instance.table_id).await?,
+            rows_estimate: catalog::rows_estimate(session, own_name).await?,
             select: select(&list, own_name),
             key: key.collect::<Option<_>>().unwrap_or_default(),
         })

@@ -12,7 +12,7 @@ use crate::change_tables::{Commit, newest};
 use crate::done::Done;
 use crate::position::{Identity, LogPosition, Lsn, Place};
 use crate::relations::Relations;
-use crate::session::{Parameter, Row, Session};
+use crate::session::{Row, Session};
 use crate::sql::literal;
 
 /// What the server says of itself and of our database.
@@ -171,24 +171,6 @@ pub fn enable_table(schema: &str, table: &str) -> String {
         literal(schema),
         literal(table)
     )
-}
-
-/// <https://learn.microsoft.com/en-us/sql/relational-databases/system-catalog-views/sys-partitions-transact-sql>
-const ROWS: &str = "
-SELECT SUM(p.rows) FROM sys.partitions AS p WHERE p.object_id = @P1 AND p.index_id IN (0, 1)";
-
-/// How many rows the server believes a table has.
-pub async fn rows_estimate(
-    session: &mut Session,
-    table_id: i64,
-) -> Result<Option<u64>, SourceError> {
-    let asked = [Parameter::Integer(table_id)];
-    match session.row("ask how large the table is", ROWS, &asked).await {
-        Ok(row) => Ok(row.and_then(|row| u64::try_from(row.integer(0)?).ok())),
-        // It is only for people.
-        Err(_) if session.is_usable() => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

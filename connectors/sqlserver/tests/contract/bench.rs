@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use erpbridge_connector::testkit::{Bench, TypeCase, Write};
-use erpbridge_connector::{Source, TableName, TableSelection};
+use erpbridge_connector::testkit::{Bench, Explores, Tables, TypeCase, Write};
+use erpbridge_connector::{Explorer, Source, TableName, TableSelection};
 use erpbridge_sqlserver::{Secret, SqlServerConfig, SqlServerSource};
 use erpbridge_test_tds::{Login, PASSWORD, TdsServer, Value, row};
 
@@ -130,5 +130,11 @@ impl Bench for Server {
         let (what, _) = grant.and_then(|grant| grant.split_once(" TO ")).expect("a grant");
         self.revoked.lock().unwrap().remove(what);
         self.grant();
+    }
+}
+
+impl Explores for Server {
+    fn explorer(&self) -> Box<dyn Explorer> {
+        Box::new(SqlServerSource::new(self.config(), Arc::new(Tables::new([]))))
     }
 }
