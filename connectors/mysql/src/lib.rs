@@ -1,0 +1,1 @@
+//! Follows a `MySQL` or `MariaDB` database by its binary log.
