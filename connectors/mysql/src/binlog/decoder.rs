@@ -15,16 +15,19 @@ use mysql_common::binlog::events::Event as TransportEvent;
 use super::bytes::{self, Bytes};
 use super::packet::{Checksum, Packet};
 use super::rows::{self, Rows};
-use super::{Event, Family, Header, Malformed, TableMap, inflate, kind, query, start};
+use super::{Event, Family, Header, Malformed, Query, TableMap, inflate, kind, query, start};
 use crate::position::{Coordinates, FIRST_OFFSET};
 
 /// Events that mean nothing to us, though they may not be passed over by who does not know them.
-const NOTHING: [u8; 13] = [
+const NOTHING: [u8; 16] = [
     kind::START_V3,
     kind::STOP,
     kind::INTVAR,
+    kind::APPEND_BLOCK,
+    kind::DELETE_FILE,
     kind::RAND,
     kind::USER_VAR,
+    kind::BEGIN_LOAD_QUERY,
     kind::IGNORABLE,
     kind::ROWS_QUERY,
     kind::TRANSACTION_CONTEXT,
@@ -44,8 +47,14 @@ const FARTHEST: u64 = 2 << 30;
 pub struct Located<'a> {
     /// The header.
     pub header: Header,
-    /// Where it begins, in the decoder's file.
+    /// The file it stands in; none as long as the server has not named one.
+    pub file: &'a str,
+    /// When that file was begun, in seconds since 1970 by the server's clock.
+    pub born: Option<u32>,
+    /// Where it begins.
     pub begins: u64,
+    /// Where it ends.
+    pub ends: u64,
     /// The event.
     pub event: Event<'a>,
 }
@@ -109,9 +118,14 @@ impl Decoder {
         if header.kind == kind::FORMAT {
             self.checksum = checksum;
         }
-        let begins = self.advance(&header)?;
-        let event = self.event(&header, body)?;
-        Ok(Located { header, begins, event })
+        let mut begins = self.advance(&header)?;
+        self.pass_on(&header, body)?;
+        if header.kind == kind::ROTATE {
+            begins = self.at.offset;
+        }
+        let (file, ends) = (self.at.file.as_str(), self.at.offset);
+        let event = event(&header, body, &self.inflated)?;
+        Ok(Located { header, file, born: self.born, begins, ends, event })
     }
 
     /// Takes note of an event of a compressed transaction. The transport drops what it cannot
@@ -163,42 +177,26 @@ impl Decoder {
         Ok(std::cmp::max(at, end.saturating_sub(u64::from(header.size))))
     }
 
-    fn event<'d>(&'d mut self, header: &Header, body: &'d [u8]) -> Result<Event<'d>, Malformed> {
-        if let Some((change, extended, compressed)) = rows::sort(header.kind) {
-            let mut rows = Rows::read(body, change, extended)?;
-            if compressed {
-                inflate::inflate(rows.rows, &mut self.inflated)?;
-                rows.rows = &self.inflated;
-            }
-            return Ok(Event::Rows(rows));
-        }
+    /// Takes note of what an event says of those after it, and inflates what is compressed.
+    fn pass_on(&mut self, header: &Header, body: &[u8]) -> Result<(), Malformed> {
         match header.kind {
-            kind::FORMAT => self.format(header, body),
-            kind::ROTATE => self.rotate(header, body),
-            kind::TRANSACTION_PAYLOAD => self.begin_payload(body),
-            kind::QUERY => Ok(Event::Query(query::read(body)?)),
+            kind::FORMAT => self.born = Some(header.timestamp),
+            kind::ROTATE => self.rotate(header, body)?,
+            kind::TRANSACTION_PAYLOAD => self.begin_payload(body)?,
             kind::QUERY_COMPRESSED => {
-                let mut query = query::read(body)?;
-                inflate::inflate(query.text, &mut self.inflated)?;
-                query.text = &self.inflated;
-                Ok(Event::Query(query))
+                inflate::inflate(query::read(body)?.text, &mut self.inflated)?;
             }
-            kind::TABLE_MAP => Ok(Event::TableMap(TableMap::read(body)?)),
-            _ => event(header, body),
+            _ => {
+                if let Some((change, extended, true)) = rows::sort(header.kind) {
+                    let rows = Rows::read(body, change, extended)?.rows;
+                    inflate::inflate(rows, &mut self.inflated)?;
+                }
+            }
         }
+        Ok(())
     }
 
-    fn format<'d>(&mut self, header: &Header, body: &'d [u8]) -> Result<Event<'d>, Malformed> {
-        let mut bytes = Bytes(body);
-        let _layout = bytes.u16()?;
-        let version = bytes.take(50)?;
-        let version = version.split(|byte| *byte == 0).next().unwrap_or_default();
-        let _created = bytes.u32()?;
-        self.born = Some(header.timestamp);
-        Ok(Event::Format { version: bytes::name(version)? })
-    }
-
-    fn rotate(&mut self, header: &Header, body: &[u8]) -> Result<Event<'static>, Malformed> {
+    fn rotate(&mut self, header: &Header, body: &[u8]) -> Result<(), Malformed> {
         let mut bytes = Bytes(body);
         let offset = bytes.u64()?;
         let first = self.at.file.is_empty();
@@ -213,12 +211,12 @@ impl Decoder {
             _ => self.next_file(bytes.0)?,
         };
         if file != self.at.file {
-            self.at = Coordinates::new(file.clone(), offset);
+            self.at = Coordinates::new(file, offset);
             self.born = None;
         } else if made_up && self.at.offset < offset {
             self.at.offset = offset;
         }
-        Ok(Event::Rotate { file, offset })
+        Ok(())
     }
 
     /// The name of the file that follows. Where a server closed no file because it died, the name
@@ -233,7 +231,7 @@ impl Decoder {
         }
     }
 
-    fn begin_payload(&mut self, body: &[u8]) -> Result<Event<'static>, Malformed> {
+    fn begin_payload(&mut self, body: &[u8]) -> Result<(), Malformed> {
         const END: u64 = 0;
         const UNCOMPRESSED_SIZE: u64 = 3;
         let mut bytes = Bytes(body);
@@ -250,13 +248,24 @@ impl Decoder {
         }
         let expected = expected.ok_or(Malformed::Compression)?;
         self.payload = (expected > 0).then_some(Payload { expected, found: 0 });
-        Ok(Event::Payload)
+        Ok(())
     }
 }
 
-/// The events whose bodies say all there is to know.
-fn event<'d>(header: &Header, body: &'d [u8]) -> Result<Event<'d>, Malformed> {
+/// Reads an event; what it holds compressed has been inflated.
+fn event<'d>(header: &Header, body: &'d [u8], inflated: &'d [u8]) -> Result<Event<'d>, Malformed> {
+    if let Some((change, extended, compressed)) = rows::sort(header.kind) {
+        let rows = Rows::read(body, change, extended)?;
+        return Ok(Event::Rows(if compressed { Rows { rows: inflated, ..rows } } else { rows }));
+    }
     Ok(match header.kind {
+        kind::FORMAT => Event::Format { version: version(body)? },
+        kind::ROTATE => Event::Rotate,
+        kind::TRANSACTION_PAYLOAD => Event::Payload,
+        kind::QUERY => Event::Query(query::read(body)?),
+        kind::QUERY_COMPRESSED => Event::Query(Query { text: inflated, ..query::read(body)? }),
+        kind::EXECUTE_LOAD_QUERY => Event::Query(query::read_load(body)?),
+        kind::TABLE_MAP => Event::TableMap(TableMap::read(body)?),
         kind::XID => Event::Commit,
         kind::XA_PREPARE => {
             let (xid, one_phase) = start::xa_prepare(body)?;
@@ -267,13 +276,19 @@ fn event<'d>(header: &Header, body: &'d [u8]) -> Result<Event<'d>, Malformed> {
         kind::MARIADB_GTID => Event::Start(start::mariadb(body, header.server_id)?),
         kind::PREVIOUS_GTIDS => Event::Before(start::previous(body)?),
         kind::MARIADB_GTID_LIST => Event::Before(start::list(body)?),
-        kind::BEGIN_LOAD_QUERY | kind::EXECUTE_LOAD_QUERY => Event::Load,
         kind::HEARTBEAT => Event::Heartbeat,
         kind::INCIDENT => Event::Incident,
         known if NOTHING.contains(&known) => Event::Other,
         _ if header.flags & Header::IGNORABLE != 0 => Event::Other,
         unknown => return Err(Malformed::Unknown(unknown)),
     })
+}
+
+fn version(body: &[u8]) -> Result<&str, Malformed> {
+    let mut bytes = Bytes(body);
+    let _layout = bytes.u16()?;
+    let version = bytes.take(50)?;
+    bytes::name(version.split(|byte| *byte == 0).next().unwrap_or_default())
 }
 
 /// A place of which an event tells the lower half, not before `at`.

@@ -16,6 +16,7 @@ mod rows;
 mod start;
 mod table_map;
 
+pub(crate) use bytes::{Bytes, bit};
 pub use decoder::{Decoder, Located};
 pub use packet::Packet;
 pub use query::Query;
@@ -42,6 +43,8 @@ pub mod kind {
     pub const STOP: u8 = 3;
     pub const ROTATE: u8 = 4;
     pub const INTVAR: u8 = 5;
+    pub const APPEND_BLOCK: u8 = 9;
+    pub const DELETE_FILE: u8 = 11;
     pub const RAND: u8 = 13;
     pub const USER_VAR: u8 = 14;
     pub const FORMAT: u8 = 15;
@@ -173,13 +176,8 @@ pub enum Event<'a> {
         /// The server's version.
         version: &'a str,
     },
-    /// The log goes on in another file.
-    Rotate {
-        /// Its name.
-        file: String,
-        /// Where in it.
-        offset: u64,
-    },
+    /// The log goes on in the file that the event's place names.
+    Rotate,
     /// A transaction, or a statement that is one by itself, begins and has this identifier.
     Start(Start),
     /// A statement as text: `BEGIN`, `COMMIT`, a change of a table's shape, or worse.
@@ -201,8 +199,6 @@ pub enum Event<'a> {
     Before(GtidSet),
     /// A compressed transaction; its events follow.
     Payload,
-    /// A text to be loaded into a table by a statement: statement format.
-    Load,
     /// Nothing happened for a while.
     Heartbeat,
     /// The server knows that changes are missing from the log here.

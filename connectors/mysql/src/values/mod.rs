@@ -1,5 +1,19 @@
 //! Which kind a column is, and the canonical text of its cells.
 
+mod address;
+mod cell;
+mod cells;
+mod charset;
+mod compressed;
+mod json;
+mod number;
+mod plan;
+mod temporal;
+mod width;
+
+pub use cells::Cells;
+pub use plan::{Plan, Unreadable, Walk};
+
 use erpbridge_connector::ColumnKind;
 
 use crate::binlog::{ColumnMap, column};
@@ -11,23 +25,22 @@ use crate::shape::ColumnShape;
 /// is meant as a boolean.
 pub fn kind(shape: &ColumnShape) -> ColumnKind {
     match shape.data_type.as_str() {
-        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "year" => ColumnKind::Integer,
+        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "year" | "bit" => {
+            ColumnKind::Integer
+        }
         "decimal" => ColumnKind::Decimal,
         "float" => ColumnKind::Float32,
         "double" => ColumnKind::Float64,
-        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set" => {
-            ColumnKind::Text
-        }
+        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set"
+        | "inet4" | "inet6" => ColumnKind::Text,
         "date" => ColumnKind::Date,
         "time" => ColumnKind::Time,
         "datetime" => ColumnKind::LocalTimestamp,
         "timestamp" => ColumnKind::Instant,
         "json" => ColumnKind::Json,
         "uuid" => ColumnKind::Uuid,
-        "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "bit" => {
-            ColumnKind::Bytes
-        }
-        _ => ColumnKind::Other,
+        // Spatial values and vectors are told as they are stored.
+        _ => ColumnKind::Bytes,
     }
 }
 

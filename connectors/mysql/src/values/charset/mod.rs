@@ -1,0 +1,82 @@
+//! Character sets. A row in the log holds the bytes of the column, so each column needs its own
+//! set; what comes out is what the server would convert the text to.
+
+use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS, UTF_16BE, UTF_16LE};
+
+mod single;
+
+/// How the bytes of a column become characters.
+#[derive(Debug)]
+pub(super) enum Charset {
+    /// They are UTF-8 already.
+    Utf8,
+    /// One byte for each character: ASCII and these 128.
+    Single(Box<[char]>),
+    /// Characters of several bytes.
+    Multi(&'static Encoding),
+    /// Four bytes for each character, the highest first.
+    Utf32,
+}
+
+impl Charset {
+    /// By the name the server gives it; `None` for one that is unknown here.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        if let Some(upper) = single::upper_half(name) {
+            return Some(Self::Single(upper.chars().collect()));
+        }
+        Some(match name {
+            "utf8mb4" | "utf8mb3" | "utf8" | "ascii" => Self::Utf8,
+            "ucs2" | "utf16" => Self::Multi(UTF_16BE),
+            "utf16le" => Self::Multi(UTF_16LE),
+            "utf32" => Self::Utf32,
+            "sjis" | "cp932" => Self::Multi(SHIFT_JIS),
+            "ujis" | "eucjpms" => Self::Multi(EUC_JP),
+            "gbk" | "gb2312" => Self::Multi(GBK),
+            "gb18030" => Self::Multi(GB18030),
+            "big5" => Self::Multi(BIG5),
+            "euckr" => Self::Multi(EUC_KR),
+            _ => return None,
+        })
+    }
+
+    /// Appends the characters.
+    pub(super) fn push(&self, bytes: &[u8], out: &mut String) -> Result<(), &'static str> {
+        match self {
+            Self::Utf8 => out.push_str(std::str::from_utf8(bytes).map_err(|_| MALFORMED)?),
+            Self::Single(upper) => push_single(upper, bytes, out),
+            Self::Multi(encoding) => {
+                let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
+                out.push_str(&text.ok_or(MALFORMED)?);
+            }
+            Self::Utf32 => push_utf32(bytes, out)?,
+        }
+        Ok(())
+    }
+}
+
+const MALFORMED: &str = "a text is not valid in the character set of its column";
+
+fn push_single(upper: &[char], bytes: &[u8], out: &mut String) {
+    // Most text is ASCII, which is UTF-8 as it stands.
+    if bytes.is_ascii()
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        out.push_str(text);
+        return;
+    }
+    out.extend(bytes.iter().map(|byte| match byte.checked_sub(0x80) {
+        None => char::from(*byte),
+        Some(place) => upper.get(usize::from(place)).copied().unwrap_or('?'),
+    }));
+}
+
+fn push_utf32(bytes: &[u8], out: &mut String) -> Result<(), &'static str> {
+    let (characters, rest) = bytes.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(MALFORMED);
+    }
+    for character in characters {
+        out.push(char::from_u32(u32::from_be_bytes(*character)).ok_or(MALFORMED)?);
+    }
+    Ok(())
+}
