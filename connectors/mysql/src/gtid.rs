@@ -237,13 +237,12 @@ impl IntervalSet {
     /// Adds one number.
     pub fn insert(&mut self, origin: &Origin, number: u64) {
         // Nearly always the origin is known, and its last interval grows by one.
-        if let Some(intervals) = self.origins.get_mut(origin) {
-            if let Some(mut last) = intervals.last_entry()
-                && last.get().checked_add(1) == Some(number)
-            {
-                *last.get_mut() = number;
-                return;
-            }
+        if let Some(intervals) = self.origins.get_mut(origin)
+            && let Some(mut last) = intervals.last_entry()
+            && last.get().checked_add(1) == Some(number)
+        {
+            *last.get_mut() = number;
+            return;
         }
         self.insert_interval(origin.clone(), number, number);
     }

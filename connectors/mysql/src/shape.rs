@@ -11,7 +11,7 @@ use std::fmt;
 use erpbridge_connector::{Column, ReplicaIdentity, TableName, TableSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::binlog::ColumnMap;
+use crate::binlog::{ColumnMap, Malformed};
 use crate::values;
 
 /// A table as it was at one place of the log.
@@ -142,6 +142,9 @@ impl TableShape {
 /// Why rows cannot be read by a shape.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Disagreement {
+    /// The announcement cannot be read.
+    #[error("the log's announcement of the table cannot be read")]
+    Malformed(#[from] Malformed),
     /// Another number of columns.
     #[error("the log announces {found} columns where {known} are known")]
     Columns {

@@ -27,18 +27,14 @@ impl<'a> Bytes<'a> {
         Ok(u16::from_le_bytes(self.array()?))
     }
 
-    pub(crate) fn u24(&mut self) -> Result<u32, Malformed> {
-        let [a, b, c] = self.array()?;
-        Ok(u32::from_le_bytes([a, b, c, 0]))
-    }
-
     pub(crate) fn u32(&mut self) -> Result<u32, Malformed> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    pub(crate) fn u48(&mut self) -> Result<u64, Malformed> {
-        let [a, b, c, d, e, f] = self.array()?;
-        Ok(u64::from_le_bytes([a, b, c, d, e, f, 0, 0]))
+    /// A number of so many bytes, at most eight.
+    pub(crate) fn number(&mut self, bytes: usize) -> Result<u64, Malformed> {
+        let taken = self.take(bytes)?.iter().rev();
+        Ok(taken.fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
     pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
@@ -49,7 +45,7 @@ impl<'a> Bytes<'a> {
     pub(crate) fn packed(&mut self) -> Result<u64, Malformed> {
         match self.u8()? {
             0xFC => self.u16().map(u64::from),
-            0xFD => self.u24().map(u64::from),
+            0xFD => self.number(3),
             0xFE => self.u64(),
             // NULL; it stands nowhere in a log.
             0xFB | 0xFF => Err(Malformed::Short),

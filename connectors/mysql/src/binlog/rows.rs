@@ -59,7 +59,7 @@ impl<'a> Rows<'a> {
     /// Reads the body up to the rows, which may be compressed.
     pub(super) fn read(body: &'a [u8], change: Change, extended: bool) -> Result<Self, Malformed> {
         let mut bytes = Bytes(body);
-        let table_id = bytes.u48()?;
+        let table_id = bytes.number(6)?;
         let _flags = bytes.u16()?;
         if extended {
             // The length counts itself.

@@ -10,7 +10,7 @@ pub(super) fn push_uuid(stored: &[u8], out: &mut String) -> Result<(), &'static 
     let bytes: [u8; 16] = padded(stored)?;
     let uuid = if turned(bytes) { turn(bytes) } else { bytes };
     // Writing to a string never fails.
-    let _: Result<(), _> = write!(out, "{}", Uuid(uuid));
+    write!(out, "{}", Uuid(uuid)).expect("a string takes all that is written");
     Ok(())
 }
 
@@ -29,13 +29,15 @@ fn turn(stored: [u8; 16]) -> [u8; 16] {
 
 /// Four bytes.
 pub(super) fn push_inet4(stored: &[u8], out: &mut String) -> Result<(), &'static str> {
-    let _: Result<(), _> = write!(out, "{}", Ipv4Addr::from(padded::<4>(stored)?));
+    write!(out, "{}", Ipv4Addr::from(padded::<4>(stored)?))
+        .expect("a string takes all that is written");
     Ok(())
 }
 
 /// Sixteen bytes.
 pub(super) fn push_inet6(stored: &[u8], out: &mut String) -> Result<(), &'static str> {
-    let _: Result<(), _> = write!(out, "{}", Ipv6Addr::from(padded::<16>(stored)?));
+    write!(out, "{}", Ipv6Addr::from(padded::<16>(stored)?))
+        .expect("a string takes all that is written");
     Ok(())
 }
 

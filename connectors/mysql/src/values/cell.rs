@@ -44,7 +44,10 @@ const LENGTH: &str = "a cell is not as long as its type";
 impl Reader {
     /// For a column of this shape, announced like this; `None` if nobody can read it.
     pub(super) fn of(shape: &ColumnShape, map: &ColumnMap<'_>) -> Option<Self> {
-        use column::*;
+        use column::{
+            BIT, DATE, DATETIME, DATETIME2, DOUBLE, ENUM, FLOAT, INT24, JSON, LONG, LONGLONG,
+            NEWDATE, NEWDECIMAL, SET, SHORT, TIME, TIME2, TIMESTAMP, TIMESTAMP2, TINY, YEAR,
+        };
         let [precision, scale] = map.width;
         Some(match map.kind {
             TINY | SHORT | INT24 | LONG | LONGLONG => {

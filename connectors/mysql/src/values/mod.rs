@@ -46,7 +46,11 @@ pub fn kind(shape: &ColumnShape) -> ColumnKind {
 
 /// Whether the log's type of a column can be what `information_schema` calls it.
 pub fn fits(shape: &ColumnShape, found: &ColumnMap<'_>) -> bool {
-    use column::*;
+    use column::{
+        BIT, BLOB, BLOB_COMPRESSED, DATE, DATETIME, DATETIME2, DOUBLE, ENUM, FLOAT, GEOMETRY,
+        INT24, JSON, LONG, LONGLONG, NEWDATE, NEWDECIMAL, SET, SHORT, STRING, TIME, TIME2,
+        TIMESTAMP, TIMESTAMP2, TINY, VAR_STRING, VARCHAR, VARCHAR_COMPRESSED, VECTOR, YEAR,
+    };
     let kinds: &[u8] = match shape.data_type.as_str() {
         "tinyint" => &[TINY],
         "smallint" => &[SHORT],

@@ -39,12 +39,12 @@ pub(super) fn push_padded(number: u64, width: usize, out: &mut String) {
 /// Appends the shortest text that reads back to the same number at this width.
 pub(super) fn push_float32(number: f32, out: &mut String) {
     // Writing to a string never fails.
-    let _: Result<(), _> = write!(out, "{number}");
+    write!(out, "{number}").expect("a string takes all that is written");
 }
 
 /// As [`push_float32`].
 pub(super) fn push_float64(number: f64, out: &mut String) {
-    let _: Result<(), _> = write!(out, "{number}");
+    write!(out, "{number}").expect("a string takes all that is written");
 }
 
 /// Appends bytes as hexadecimal digits behind `\x`.

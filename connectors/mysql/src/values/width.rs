@@ -17,7 +17,12 @@ pub(super) enum Width {
 impl Width {
     /// By the log's announcement; `None` for a type whose width it does not tell.
     pub(super) fn of(map: &ColumnMap<'_>) -> Option<Self> {
-        use column::*;
+        use column::{
+            BIT, BLOB, BLOB_COMPRESSED, DATE, DATETIME, DATETIME2, DOUBLE, ENUM, FLOAT, GEOMETRY,
+            INT24, JSON, LONG, LONG_BLOB, LONGLONG, MEDIUM_BLOB, NEWDATE, NEWDECIMAL, SET, SHORT,
+            STRING, TIME, TIME2, TIMESTAMP, TIMESTAMP2, TINY, TINY_BLOB, VAR_STRING, VARCHAR,
+            VARCHAR_COMPRESSED, VECTOR, YEAR,
+        };
         let [first, second] = map.width;
         let counted = |longest: usize| Self::Counted(if longest < 256 { 1 } else { 2 });
         Some(match map.kind {
@@ -46,9 +51,7 @@ impl Width {
             Self::Counted(1) => usize::from(bytes.u8()?),
             Self::Counted(2) => usize::from(bytes.u16()?),
             Self::Counted(count) => {
-                let count = bytes.take(count)?.iter().rev();
-                let length = count.fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
-                usize::try_from(length).map_err(|_| Malformed::Short)?
+                usize::try_from(bytes.number(count)?).map_err(|_| Malformed::Short)?
             }
         };
         bytes.take(length)

@@ -65,8 +65,7 @@ fn commit_time(mut bytes: Bytes<'_>) -> Option<i64> {
         return None;
     }
     bytes.take(16).ok()?;
-    let [a, b, c, d, e, f, g] = bytes.array().ok()?;
-    let micros = u64::from_le_bytes([a, b, c, d, e, f, g, 0]) & !HAS_ORIGINAL;
+    let micros = bytes.number(7).ok()? & !HAS_ORIGINAL;
     i64::try_from(micros).ok()
 }
 
@@ -125,16 +124,10 @@ pub(super) fn xa_prepare(body: &[u8]) -> Result<(Xid, bool), Malformed> {
 pub(super) fn previous(body: &[u8]) -> Result<GtidSet, Malformed> {
     let mut bytes = Bytes(body);
     let mut set = IntervalSet::default();
-    let [count @ .., marker] = bytes.array::<8>()?;
-    // A set with tags says so in its first and its last byte of the count.
-    let with_tags = marker == 1;
-    let origins = if with_tags {
-        let [_, a, b, c, d, e, f] = count;
-        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
-    } else {
-        let [a, b, c, d, e, f, g] = count;
-        u64::from_le_bytes([a, b, c, d, e, f, g, marker])
-    };
+    // A set with tags says so in the highest byte of the count, and again in the lowest.
+    let count = bytes.u64()?;
+    let with_tags = count >> 56 == 1;
+    let origins = if with_tags { count >> 8 & 0xFFFF_FFFF_FFFF } else { count };
     for _ in 0..origins {
         let uuid = Uuid(bytes.array()?);
         let tag: Box<str> = if with_tags { tagged::text(&mut bytes)? } else { "" }.into();

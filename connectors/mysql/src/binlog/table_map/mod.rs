@@ -62,7 +62,7 @@ pub struct TableMap<'a> {
 impl<'a> TableMap<'a> {
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Malformed> {
         let mut bytes = Bytes(body);
-        let table_id = bytes.u48()?;
+        let table_id = bytes.number(6)?;
         let _flags = bytes.u16()?;
         let (schema, table) = (bytes.terminated_name()?, bytes.terminated_name()?);
         Ok(Self { table_id, schema, table, layout: bytes.rest() })
@@ -183,7 +183,12 @@ impl ColumnMap<'_> {
 
 /// How many bytes describe a type beyond its number.
 fn width_bytes(kind: u8) -> Result<usize, Malformed> {
-    use column::*;
+    use column::{
+        BIT, BLOB, BLOB_COMPRESSED, DATE, DATETIME, DATETIME2, DECIMAL, DOUBLE, ENUM, FLOAT,
+        GEOMETRY, INT24, JSON, LONG, LONG_BLOB, LONGLONG, MEDIUM_BLOB, NEWDATE, NEWDECIMAL, NULL,
+        SET, SHORT, STRING, TIME, TIME2, TIMESTAMP, TIMESTAMP2, TINY, TINY_BLOB, VAR_STRING,
+        VARCHAR, VARCHAR_COMPRESSED, VECTOR, YEAR,
+    };
     Ok(match kind {
         DECIMAL | TINY | SHORT | LONG | NULL | TIMESTAMP | LONGLONG | INT24 | DATE | TIME
         | DATETIME | YEAR | NEWDATE => 0,

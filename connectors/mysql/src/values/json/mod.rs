@@ -43,10 +43,10 @@ pub(super) fn push(stored: &[u8], out: &mut String) -> Result<(), &'static str> 
 fn push_value(kind: u8, value: &[u8], depth: usize, out: &mut String) -> Result<(), &'static str> {
     match kind {
         SMALL_OBJECT | LARGE_OBJECT => {
-            Tree::read(value, kind == LARGE_OBJECT, true)?.push(depth, out)?
+            Tree::read(value, kind == LARGE_OBJECT, true)?.push(depth, out)?;
         }
         SMALL_ARRAY | LARGE_ARRAY => {
-            Tree::read(value, kind == LARGE_ARRAY, false)?.push(depth, out)?
+            Tree::read(value, kind == LARGE_ARRAY, false)?.push(depth, out)?;
         }
         LITERAL => out.push_str(match value.first() {
             Some(0) => "null",

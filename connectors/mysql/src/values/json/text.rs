@@ -19,7 +19,8 @@ pub(super) fn push_quoted(bytes: &[u8], out: &mut String) -> Result<(), &'static
             '\r' => out.push_str("\\r"),
             control if control < ' ' => {
                 // Writing to a string never fails.
-                let _: Result<(), _> = write!(out, "\\u{:04x}", u32::from(control));
+                write!(out, "\\u{:04x}", u32::from(control))
+                    .expect("a string takes all that is written");
             }
             character => out.push(character),
         }
@@ -34,10 +35,11 @@ pub(super) fn push_double(number: f64, out: &mut String) {
     const SMALLEST: f64 = 1e-15;
     const LARGEST: f64 = 1e15;
     let size = number.abs();
-    let _: Result<(), _> = if size != 0.0 && !(SMALLEST..LARGEST).contains(&size) {
+    let written = if size != 0.0 && !(SMALLEST..LARGEST).contains(&size) {
         write!(out, "{number:e}")
     } else {
         // With a point even where nothing follows it.
         write!(out, "{number:?}")
     };
+    written.expect("a string takes all that is written");
 }
