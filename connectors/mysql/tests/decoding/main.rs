@@ -1,0 +1,9 @@
+//! The decoder against what real servers write: every type against SELECT, every form of the log.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod charsets;
+mod forms;
+mod lab;
+mod transactions;
+mod types;
