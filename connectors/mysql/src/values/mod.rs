@@ -78,5 +78,26 @@ pub fn fits(shape: &ColumnShape, found: &ColumnMap<'_>) -> bool {
         | "multipolygon" | "geometrycollection" | "geomcollection" => &[GEOMETRY],
         _ => return false,
     };
-    kinds.contains(&found.kind)
+    kinds.contains(&found.kind) && as_wide(shape, found)
+}
+
+/// Whether the lengths agree, where both sides tell them.
+fn as_wide(shape: &ColumnShape, found: &ColumnMap<'_>) -> bool {
+    use column::{
+        DATETIME, DATETIME2, NEWDECIMAL, STRING, TIME, TIME2, TIMESTAMP, TIMESTAMP2, VARCHAR,
+    };
+    let [first, second] = found.width;
+    let precision = shape.datetime_precision.unwrap_or_default();
+    match found.kind {
+        // What MariaDB wrote before 5.6's format came: with a fraction, of which the log says
+        // nothing.
+        TIME | DATETIME | TIMESTAMP => precision == 0,
+        TIME2 | DATETIME2 | TIMESTAMP2 => first == precision,
+        NEWDECIMAL => shape.column_type.starts_with(&format!("decimal({first},{second})")),
+        VARCHAR | STRING => {
+            let length = u64::try_from(found.length()).ok();
+            shape.octet_length.is_none() || shape.octet_length == length
+        }
+        _ => true,
+    }
 }
