@@ -185,10 +185,10 @@ impl Reached {
     }
 
     /// The transactions to tell another server as known, so that it sends all others: those before
-    /// the place, without the prepared ones. `None` if the place has none, or if a prepared
-    /// transaction cannot be named.
+    /// the place, without the prepared ones. `None` if the place has none (a log without identifiers
+    /// looks like one without transactions), or if a prepared transaction cannot be named.
     pub fn read_after(&self) -> Option<GtidSet> {
-        let mut gtids = self.gtids.clone()?;
+        let mut gtids = self.gtids.clone().filter(|gtids| !gtids.is_empty())?;
         for prepared in &self.prepared {
             gtids.remove(prepared.gtid.as_ref()?);
         }

@@ -1,0 +1,223 @@
+//! Every type: what the log gives is what SELECT gives, in the contract's spelling.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use erpbridge_test_support::Flavour;
+
+use super::lab::Lab;
+
+/// A type, how SELECT is made to spell its values like the contract, and values to write.
+struct Case {
+    column: &'static str,
+    /// `@` stands for the column.
+    select: &'static str,
+    values: &'static [&'static str],
+}
+
+const fn case(column: &'static str, select: &'static str, values: &'static [&'static str]) -> Case {
+    Case { column, select, values }
+}
+
+const PLAIN: &str = "@";
+const NUMBER: &str = "@ + 0";
+const HEX: &str = "CONCAT('\\\\x', LOWER(HEX(@)))";
+const TEXT: &str = "CONVERT(@ USING utf8mb4)";
+/// Without zeros at the end of the fraction.
+const FRACTION: &str =
+    "IF(LOCATE('.', @), TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM @)), CONCAT(@, ''))";
+const MOMENT: &str = "IF(@ = 0, '0000-00-00 00:00:00', \
+    CONCAT(IF(LOCATE('.', @), TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM @)), @), '+00'))";
+
+const TIMES: &[&str] = &[
+    "'00:00:00'",
+    "'-00:00:00.1'",
+    "'-00:00:01'",
+    "'-01:02:03.456789'",
+    "'12:34:56.5'",
+    "'838:59:59'",
+    "'-838:59:59'",
+    "'00:00:00.999999'",
+    "'-00:00:59.99'",
+];
+const DATETIMES: &[&str] = &[
+    "'2024-02-29 23:59:59.987654'",
+    "'1000-01-01 00:00:00'",
+    "'9999-12-31 23:59:59'",
+    "'0000-00-00 00:00:00'",
+    "'2026-00-00 00:00:00'",
+    "'1969-12-31 23:59:59.5'",
+];
+const MOMENTS: &[&str] = &[
+    "'2024-02-29 23:59:59.987654'",
+    "'1970-01-01 00:00:01'",
+    "'2038-01-19 03:14:07'",
+    "'0000-00-00 00:00:00'",
+    "'2000-12-31 12:00:00.10'",
+];
+
+const CASES: &[Case] = &[
+    case("TINYINT", PLAIN, &["0", "-1", "127", "-128"]),
+    case("TINYINT(1)", PLAIN, &["0", "1", "2", "-1"]),
+    case("TINYINT UNSIGNED", PLAIN, &["0", "255", "128"]),
+    case("SMALLINT", PLAIN, &["-1", "32767", "-32768"]),
+    case("SMALLINT UNSIGNED", PLAIN, &["65535", "32768"]),
+    case("MEDIUMINT", PLAIN, &["-1", "8388607", "-8388608", "0"]),
+    case("MEDIUMINT UNSIGNED", PLAIN, &["16777215", "8388608"]),
+    case("INT", PLAIN, &["-1", "2147483647", "-2147483648"]),
+    case("INT UNSIGNED", PLAIN, &["4294967295", "2147483648"]),
+    case("INT(6) UNSIGNED ZEROFILL", NUMBER, &["0", "42", "1234567"]),
+    case("BIGINT", PLAIN, &["-1", "9223372036854775807", "-9223372036854775808"]),
+    case("BIGINT UNSIGNED", PLAIN, &["18446744073709551615", "9223372036854775808"]),
+    case("DECIMAL(12,2)", PLAIN, &["0", "-0.01", "9999999999.99", "-9999999999.99", "1.1"]),
+    case("DECIMAL(12,4)", PLAIN, &["1.1000", "-1.1", "12345678.9"]),
+    case(
+        "DECIMAL(65,30)",
+        PLAIN,
+        &[
+            "12345678901234567890123456789012345.123456789012345678901234567890",
+            "-99999999999999999999999999999999999.999999999999999999999999999999",
+            "0",
+        ],
+    ),
+    case("DECIMAL(9,9)", PLAIN, &["0.123456789", "-0.000000001", "0"]),
+    case("DECIMAL(5,5)", PLAIN, &["0.12345", "-0.99999"]),
+    case("DECIMAL(38,0)", PLAIN, &["99999999999999999999999999999999999999", "-1", "1000000000"]),
+    case("DECIMAL(10,3) UNSIGNED", PLAIN, &["1234567.891", "0"]),
+    case("FLOAT", NUMBER, &["0", "1.5", "-2.25", "1024"]),
+    case("DOUBLE", NUMBER, &["0", "0.1", "-2.25", "123456.789"]),
+    case("BIT(1)", NUMBER, &["b'0'", "b'1'"]),
+    case("BIT(10)", NUMBER, &["b'1000000001'", "b'0'"]),
+    case("BIT(64)", NUMBER, &["0xFFFFFFFFFFFFFFFF", "1"]),
+    case("YEAR", NUMBER, &["0", "1901", "2155", "2024"]),
+    case(
+        "DATE",
+        PLAIN,
+        &["'2024-02-29'", "'1000-01-01'", "'9999-12-31'", "'0000-00-00'", "'2026-02-00'"],
+    ),
+    case(
+        "TIME",
+        PLAIN,
+        &["'00:00:00'", "'-00:00:01'", "'838:59:59'", "'-838:59:59'", "'300:00:00'"],
+    ),
+    case("TIME(1)", FRACTION, TIMES),
+    case("TIME(2)", FRACTION, TIMES),
+    case("TIME(3)", FRACTION, TIMES),
+    case("TIME(4)", FRACTION, TIMES),
+    case("TIME(5)", FRACTION, TIMES),
+    case("TIME(6)", FRACTION, TIMES),
+    case("DATETIME", PLAIN, DATETIMES),
+    case("DATETIME(1)", FRACTION, DATETIMES),
+    case("DATETIME(3)", FRACTION, DATETIMES),
+    case("DATETIME(6)", FRACTION, DATETIMES),
+    case("TIMESTAMP", MOMENT, MOMENTS),
+    case("TIMESTAMP(2)", MOMENT, MOMENTS),
+    case("TIMESTAMP(6)", MOMENT, MOMENTS),
+    case("CHAR(5)", TEXT, &["'a'", "''", "'a b  '", "'Grüße'"]),
+    case("CHAR(255)", TEXT, &["REPEAT('ß', 255)", "'x'"]),
+    case("VARCHAR(40)", TEXT, &["'a  '", "''", "REPEAT('€', 40)", "'😀'"]),
+    case("VARCHAR(300)", TEXT, &["REPEAT('x', 300)", "''"]),
+    case("TINYTEXT", TEXT, &["REPEAT('x', 255)"]),
+    case("TEXT", TEXT, &["REPEAT('x', 70000)", "'line\\nline'"]),
+    case("MEDIUMTEXT", TEXT, &["REPEAT('ä', 70000)"]),
+    case("LONGTEXT", TEXT, &["REPEAT('x', 70000)", "''"]),
+    case("BINARY(4)", HEX, &["'a'", "0x00", "0x41000000", "0xFFFFFFFF"]),
+    case("BINARY(255)", HEX, &["0x01"]),
+    case("VARBINARY(300)", HEX, &["0x00FF", "''", "REPEAT(0xAA, 300)"]),
+    case("TINYBLOB", HEX, &["0x00FF"]),
+    case("BLOB", HEX, &["REPEAT(0xAB, 40000)", "''"]),
+    case("MEDIUMBLOB", HEX, &["REPEAT(0xAB, 70000)"]),
+    case("LONGBLOB", HEX, &["0xDEADBEEF"]),
+    case(
+        "ENUM('open','it''s','Grün','a,b')",
+        TEXT,
+        &["'open'", "'it''s'", "'Grün'", "'a,b'", "'none of them'"],
+    ),
+    case("ENUM('unsigned')", TEXT, &["'unsigned'"]),
+    case(
+        "SET('a','b','c','d','e','f','g','h','i')",
+        TEXT,
+        &["''", "'a'", "'b,i'", "'a,b,c,d,e,f,g,h,i'"],
+    ),
+    case("POINT", HEX, &["POINT(1, 2)"]),
+];
+
+const MARIADB: &[Case] = &[
+    case(
+        "UUID",
+        PLAIN,
+        &[
+            "'00000000-0000-0000-0000-000000000000'",
+            "'6ccd780c-baba-1026-9564-5b8c656024db'",
+            "'123e4567-e89b-42d3-a456-426614174000'",
+            "'01890a5d-ac96-774b-bcce-b302099a8057'",
+            "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
+            "'123e4567-e89b-52d3-a456-426614174000'",
+            "'123e4567-e89b-62d3-0456-426614174000'",
+            "'123e4567-e89b-12d3-2456-426614170000'",
+        ],
+    ),
+    case("INET4", PLAIN, &["'10.0.0.0'", "'255.255.255.255'", "'0.0.0.0'"]),
+    case("INET6", PLAIN, &["'::'", "'2001:db8::ff00:42:8329'", "'::ffff:192.0.2.128'", "'fe80::'"]),
+    case("JSON", TEXT, &["'{\"a\": [1, 2.50]}'"]),
+    case("VARCHAR(100) COMPRESSED", TEXT, &["REPEAT('abc', 30)", "'x'", "''"]),
+    case("TEXT COMPRESSED", TEXT, &["REPEAT('grün ', 3000)", "'x'", "''"]),
+    case("BLOB COMPRESSED", HEX, &["REPEAT(0xAB, 3000)", "0x00"]),
+];
+
+async fn every_type_is_told_as_select_tells_it(flavour: Flavour, settings: &[(&str, &str)]) {
+    let lab = Lab::start(flavour, settings).await;
+    let extra = if flavour == Flavour::MariaDb { MARIADB } else { &[] };
+    let cases: Vec<&Case> = CASES.iter().chain(extra).collect();
+    let mut sql = "SET sql_mode = '', time_zone = '+00:00', NAMES utf8mb4;".to_owned();
+    sql = sql.replace(", NAMES utf8mb4;", "; SET NAMES utf8mb4;");
+    for (place, case) in cases.iter().enumerate() {
+        write!(sql, "CREATE TABLE t{place} (id INT PRIMARY KEY, v {} NULL);", case.column).unwrap();
+        let values = case.values.iter().enumerate().map(|(id, value)| format!("({id}, {value})"));
+        let values: Vec<_> = values.chain(["(99, NULL)".to_owned()]).collect();
+        write!(sql, "INSERT INTO t{place} VALUES {};", values.join(", ")).unwrap();
+    }
+    lab.run(&sql).await;
+    let log = lab.log().await.unwrap();
+    let mut wrong = Vec::new();
+    for (place, case) in cases.iter().enumerate() {
+        let table = format!("t{place}");
+        let found: BTreeMap<String, String> = log
+            .rows
+            .iter()
+            .filter(|row| row.table == table)
+            .map(|row| row.after.as_ref().unwrap())
+            .map(|row| (row[0].clone(), row[1].clone()))
+            .collect();
+        let select = case.select.replace('@', "v");
+        let query =
+            format!("SELECT CAST(id AS CHAR), CONVERT({select} USING utf8mb4) FROM erp.{table}");
+        let mut client = lab.server.client().await.unwrap();
+        mysql_async::prelude::Queryable::query_drop(&mut client, "SET time_zone = '+00:00'")
+            .await
+            .unwrap();
+        let rows: Vec<(String, Option<String>)> =
+            mysql_async::prelude::Queryable::query(&mut client, query).await.unwrap();
+        let expected: BTreeMap<String, String> = rows
+            .into_iter()
+            .map(|(id, value)| (id, value.unwrap_or_else(|| "~".to_owned())))
+            .collect();
+        if found != expected {
+            wrong.push(format!(
+                "{}\n  log:    {found:.300?}\n  select: {expected:.300?}",
+                case.column
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn every_type_is_told_as_select_tells_it_on_mariadb() {
+    every_type_is_told_as_select_tells_it(Flavour::MariaDb, &[]).await;
+}
+
+#[tokio::test]
+async fn every_type_is_told_as_select_tells_it_on_mysql() {
+    every_type_is_told_as_select_tells_it(Flavour::Mysql56, &[]).await;
+}
