@@ -1,6 +1,7 @@
 //! Which kind a column is, and the canonical text of its cells.
 
 mod address;
+mod answers;
 mod cell;
 mod cells;
 mod charset;
@@ -11,6 +12,7 @@ mod plan;
 mod temporal;
 mod width;
 
+pub use answers::Answers;
 pub use cells::Cells;
 pub use plan::{Plan, Unreadable, Walk};
 
@@ -44,14 +46,24 @@ pub fn kind(shape: &ColumnShape) -> ColumnKind {
     }
 }
 
+/// Whether a column's values can be read at all.
+pub fn readable(shape: &ColumnShape) -> bool {
+    log_types(&shape.data_type).is_some() && answers::readable(shape)
+}
+
 /// Whether the log's type of a column can be what `information_schema` calls it.
 pub fn fits(shape: &ColumnShape, found: &ColumnMap<'_>) -> bool {
+    log_types(&shape.data_type).is_some_and(|types| types.contains(&found.kind))
+}
+
+/// What the log calls a type.
+fn log_types(data_type: &str) -> Option<&'static [u8]> {
     use column::{
         BIT, BLOB, BLOB_COMPRESSED, DATE, DATETIME, DATETIME2, DOUBLE, ENUM, FLOAT, GEOMETRY,
         INT24, JSON, LONG, LONGLONG, NEWDATE, NEWDECIMAL, SET, SHORT, STRING, TIME, TIME2,
         TIMESTAMP, TIMESTAMP2, TINY, VAR_STRING, VARCHAR, VARCHAR_COMPRESSED, VECTOR, YEAR,
     };
-    let kinds: &[u8] = match shape.data_type.as_str() {
+    Some(match data_type {
         "tinyint" => &[TINY],
         "smallint" => &[SHORT],
         "mediumint" => &[INT24],
@@ -76,7 +88,6 @@ pub fn fits(shape: &ColumnShape, found: &ColumnMap<'_>) -> bool {
         "vector" => &[VECTOR, VARCHAR],
         "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
         | "multipolygon" | "geometrycollection" | "geomcollection" => &[GEOMETRY],
-        _ => return false,
-    };
-    kinds.contains(&found.kind)
+        _ => return None,
+    })
 }
