@@ -15,6 +15,7 @@ pub mod snapshot;
 mod sql;
 pub mod sqlstate;
 pub mod statement;
+pub mod stream;
 mod tls;
 mod url;
 pub mod values;
