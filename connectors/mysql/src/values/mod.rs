@@ -12,6 +12,7 @@ mod temporal;
 mod width;
 
 pub use cells::Cells;
+pub(crate) use charset::{Charset, character_set};
 pub use plan::{Plan, Unreadable, Walk};
 
 use erpbridge_connector::ColumnKind;
