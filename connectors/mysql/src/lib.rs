@@ -2,9 +2,18 @@
 
 pub mod assemble;
 pub mod binlog;
+pub mod catalog;
+mod check;
+pub mod config;
 pub mod done;
 pub mod gtid;
+mod outlet;
 pub mod position;
+pub mod session;
 pub mod shape;
+pub mod snapshot;
+mod sql;
 pub mod statement;
 pub mod values;
+
+pub use check::check;

@@ -168,7 +168,11 @@ fn signed(stored: &[u8]) -> i64 {
 }
 
 /// The label of an `ENUM`; 0 stands for a value that was none.
-fn push_label(labels: &[String], number: u64, out: &mut String) -> Result<(), &'static str> {
+pub(super) fn push_label(
+    labels: &[String],
+    number: u64,
+    out: &mut String,
+) -> Result<(), &'static str> {
     let Some(place) = number.checked_sub(1) else { return Ok(()) };
     let label = usize::try_from(place).ok().and_then(|place| labels.get(place));
     out.push_str(label.ok_or("an ENUM has no label of this number")?);
@@ -176,7 +180,11 @@ fn push_label(labels: &[String], number: u64, out: &mut String) -> Result<(), &'
 }
 
 /// The labels of a `SET`, with commas between them.
-fn push_labels(labels: &[String], bits: u64, out: &mut String) -> Result<(), &'static str> {
+pub(super) fn push_labels(
+    labels: &[String],
+    bits: u64,
+    out: &mut String,
+) -> Result<(), &'static str> {
     let known = labels.len();
     if known < 64 && bits >> known != 0 {
         return Err("a SET has no label of this number");

@@ -1,6 +1,7 @@
 //! Which kind a column is, and the canonical text of its cells.
 
 mod address;
+mod answers;
 mod cell;
 mod cells;
 mod charset;
@@ -11,6 +12,7 @@ mod plan;
 mod temporal;
 mod width;
 
+pub use answers::Answers;
 pub use cells::Cells;
 pub(crate) use charset::{Charset, character_set};
 pub use plan::{Plan, Unreadable, Walk};
@@ -45,14 +47,25 @@ pub fn kind(shape: &ColumnShape) -> ColumnKind {
     }
 }
 
+/// Whether a column's values can be read at all.
+pub fn readable(shape: &ColumnShape) -> bool {
+    log_types(&shape.data_type).is_some() && answers::readable(shape)
+}
+
 /// Whether the log's type of a column can be what `information_schema` calls it.
 pub fn fits(shape: &ColumnShape, found: &ColumnMap<'_>) -> bool {
+    let types = log_types(&shape.data_type);
+    types.is_some_and(|types| types.contains(&found.kind)) && as_wide(shape, found)
+}
+
+/// What the log calls a type.
+fn log_types(data_type: &str) -> Option<&'static [u8]> {
     use column::{
         BIT, BLOB, BLOB_COMPRESSED, DATE, DATETIME, DATETIME2, DOUBLE, ENUM, FLOAT, GEOMETRY,
         INT24, JSON, LONG, LONGLONG, NEWDATE, NEWDECIMAL, SET, SHORT, STRING, TIME, TIME2,
         TIMESTAMP, TIMESTAMP2, TINY, VAR_STRING, VARCHAR, VARCHAR_COMPRESSED, VECTOR, YEAR,
     };
-    let kinds: &[u8] = match shape.data_type.as_str() {
+    Some(match data_type {
         "tinyint" => &[TINY],
         "smallint" => &[SHORT],
         "mediumint" => &[INT24],
@@ -77,9 +90,8 @@ pub fn fits(shape: &ColumnShape, found: &ColumnMap<'_>) -> bool {
         "vector" => &[VECTOR, VARCHAR],
         "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
         | "multipolygon" | "geometrycollection" | "geomcollection" => &[GEOMETRY],
-        _ => return false,
-    };
-    kinds.contains(&found.kind) && as_wide(shape, found)
+        _ => return None,
+    })
 }
 
 /// Whether the lengths agree, where both sides tell them.

@@ -8,7 +8,7 @@ pub(super) fn push_date(stored: u32, out: &mut String) {
     push_ymd(u64::from(stored >> 9), u64::from(stored >> 5 & 15), u64::from(stored & 31), out);
 }
 
-fn push_ymd(year: u64, month: u64, day: u64, out: &mut String) {
+pub(super) fn push_ymd(year: u64, month: u64, day: u64, out: &mut String) {
     push_padded(year, 4, out);
     out.push('-');
     push_padded(month, 2, out);
@@ -16,12 +16,26 @@ fn push_ymd(year: u64, month: u64, day: u64, out: &mut String) {
     push_padded(day, 2, out);
 }
 
-fn push_hms(hour: u64, minute: u64, second: u64, out: &mut String) {
+pub(super) fn push_hms(hour: u64, minute: u64, second: u64, out: &mut String) {
     push_padded(hour, 2, out);
     out.push(':');
     push_padded(minute, 2, out);
     out.push(':');
     push_padded(second, 2, out);
+}
+
+/// Appends a time of hours, minutes and seconds, which may go beyond a day and below zero.
+pub(super) fn push_signed_time(
+    negative: bool,
+    (hour, minute, second): (u64, u64, u64),
+    micros: u64,
+    out: &mut String,
+) {
+    if negative {
+        out.push('-');
+    }
+    push_hms(hour, minute, second, out);
+    push_micros(micros, out);
 }
 
 /// Appends the fraction of a second without zeros at its end.
