@@ -66,16 +66,10 @@ impl Statement {
         excerpt
     }
 
-    /// Its first word and the tables it may speak of, for messages: its text may hold values.
-    pub fn summary(&self, database: &str, tables: &[TableName]) -> String {
+    /// Its first word: all of it that may be shown where it may hold values.
+    pub fn first_word(&self) -> String {
         let first = self.words.iter().find(|word| !word.comment);
-        let first = first.map_or_else(String::new, |word| word.text.to_ascii_uppercase());
-        let tables: Vec<_> = tables.iter().map(|name| format!("`{name}`")).collect();
-        if tables.is_empty() {
-            format!("{first}, run in database `{database}`")
-        } else {
-            format!("{first}, which names {}", tables.join(", "))
-        }
+        first.map_or_else(String::new, |word| word.text.to_ascii_uppercase())
     }
 
     /// What it is.

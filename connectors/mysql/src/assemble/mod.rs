@@ -110,6 +110,8 @@ pub struct Assembler {
     reached: Reached,
     last_commit_at: Option<Timestamp>,
     cells: (Cells, Cells),
+    /// How many bytes each row of an event takes that nobody wants.
+    unwanted: Vec<usize>,
 }
 
 impl Assembler {
@@ -133,6 +135,7 @@ impl Assembler {
             reached,
             last_commit_at: None,
             cells: (Cells::default(), Cells::default()),
+            unwanted: Vec::new(),
         }
     }
 
@@ -331,7 +334,7 @@ impl Assembler {
     /// The transactions before the place, which stand at the beginning of each file. They are
     /// taken only there, and only if nobody has told them yet.
     fn before(&mut self, gtids: &GtidSet, located: &Located<'_>) {
-        if self.reached.gtids.is_none() && !gtids.is_empty() && self.open.is_none() {
+        if self.reached.gtids.is_none() && self.open.is_none() {
             self.reached.gtids = Some(gtids.clone());
         }
         self.pass(located);

@@ -9,7 +9,7 @@ use erpbridge_connector::{
 use super::tables::{Reading, Table};
 use super::{Assembler, Outbox, disorder};
 use crate::binlog::{Change, Malformed, Rows};
-use crate::values::{Cells, Plan, Unreadable};
+use crate::values::{Cells, Plan, Unreadable, Walk};
 
 /// What a row weighs beside its cells.
 const ROW_BYTES: usize = 64;
@@ -69,26 +69,28 @@ impl Assembler {
             _ if known => Ok(()),
             Reading::Wanted(_) if rows.change == Change::PartialUpdate => Err(partial(table)),
             Reading::Wanted(plan) => self.wanted(plan, rows, out),
-            Reading::Counted(walk) if rows.change != Change::PartialUpdate => {
-                let mut rest = rows.rows;
-                while !rest.is_empty() {
-                    let before = rest.len();
-                    walk.pass(&mut rest, rows.present)
-                        .and_then(|()| match rows.change {
-                            Change::Update => walk.pass(&mut rest, rows.present_after),
-                            _ => Ok(()),
-                        })
-                        .map_err(|why| unreadable(table, Unreadable::Row(why)))?;
-                    self.count(1, before - rest.len(), rows)?;
-                }
-                Ok(())
-            }
-            // Rows that nobody can count still move the ordinals on, by as much every time.
-            Reading::Counted(_) | Reading::Opaque => {
-                let bytes = rows.rows.len();
-                self.count(u64::try_from(bytes).unwrap_or(u64::MAX), bytes, rows).map(|_| ())
-            }
+            Reading::Counted(walk) => self.unwanted(Some(walk), rows),
+            Reading::Opaque => self.unwanted(None, rows),
         }
+    }
+
+    /// Counts rows that nobody wants. Where nobody can tell how many they are, because the log does
+    /// not say how wide their cells are, the ordinals move on by as much as they take in bytes: it
+    /// is the same each time.
+    fn unwanted(&mut self, walk: Option<&Walk>, rows: Rows<'_>) -> Result<(), SourceError> {
+        let mut unwanted = std::mem::take(&mut self.unwanted);
+        unwanted.clear();
+        let walked = walk.is_some_and(|walk| walk_over(walk, rows, &mut unwanted).is_ok());
+        if walked {
+            for bytes in &unwanted {
+                self.count(1, *bytes, rows)?;
+            }
+        } else {
+            let bytes = rows.rows.len();
+            self.count(u64::try_from(bytes).unwrap_or(u64::MAX), bytes, rows)?;
+        }
+        self.unwanted = unwanted;
+        Ok(())
     }
 
     fn wanted(&mut self, plan: &Plan, rows: Rows<'_>, out: &mut Outbox) -> Result<(), SourceError> {
@@ -141,6 +143,21 @@ impl Assembler {
     }
 }
 
+/// The bytes of each row.
+fn walk_over(walk: &Walk, rows: Rows<'_>, sizes: &mut Vec<usize>) -> Result<(), Malformed> {
+    let mut rest = rows.rows;
+    while !rest.is_empty() {
+        let before = rest.len();
+        walk.pass(&mut rest, rows.present)?;
+        if rows.change == Change::Update {
+            walk.pass(&mut rest, rows.present_after)?;
+        }
+        sizes.push(before - rest.len());
+    }
+    // What changed inside a document is laid out differently.
+    if rows.change == Change::PartialUpdate { Err(Malformed::Long) } else { Ok(()) }
+}
+
 const fn operation(change: Change) -> Operation {
     match change {
         Change::Insert => Operation::Insert,
@@ -178,11 +195,6 @@ fn undecodable(table: &TableSchema, why: Unreadable) -> SourceError {
         "repair the value in the database and take a new snapshot of the table, or leave the \
          table out",
     )
-}
-
-fn unreadable(table: &Table, why: Unreadable) -> SourceError {
-    let message = format!("rows of `{}` cannot be counted", table.name());
-    SourceError::new(SourceErrorKind::Decode, message).with_cause(why)
 }
 
 fn partial(table: &Table) -> SourceError {

@@ -90,7 +90,7 @@ impl Assembler {
             .any(|name| name.schema == database || statement.has_word(&name.schema));
         let tables = statement.tables(database, &*self.selection);
         if !known && (wanted || !tables.is_empty()) {
-            return Err(statement_format(&statement.summary(database, &tables), located));
+            return Err(statement_format(&statement.first_word(), database, located));
         }
         self.end_unless_explicit(located, out);
         Ok(())
@@ -177,9 +177,10 @@ fn same(exact: &TableName, name: &TableName) -> bool {
     exact.schema.eq_ignore_ascii_case(&name.schema) && exact.table.eq_ignore_ascii_case(&name.table)
 }
 
-fn statement_format(statement: &str, located: &Located<'_>) -> SourceError {
+fn statement_format(verb: &str, database: &str, located: &Located<'_>) -> SourceError {
     let message = format!(
-        "the log holds a statement instead of the rows it changed, before {}:{}: {statement}",
+        "the log holds a statement instead of the rows it changed: {verb}, run in database \
+         `{database}`, before {}:{}",
         located.file, located.ends
     );
     SourceError::new(SourceErrorKind::Setup, message).with_hint(

@@ -42,6 +42,21 @@ impl Account {
     }
 }
 
+impl Account {
+    /// How a grant on this database is to be written. Of two patterns that match, the server takes
+    /// one and forgets the other, so a pattern that is there already must be used again.
+    pub(super) fn place(&self, database: &str) -> String {
+        let mut places = self.local.iter().filter_map(|(place, _)| place.strip_suffix(".*"));
+        let known = places.find(|place| names(place, database)).map(str::to_owned);
+        let database = known.unwrap_or_else(|| sql::identifier(&escaped(database)));
+        format!("{database}.*")
+    }
+}
+
+fn escaped(database: &str) -> String {
+    database.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%")
+}
+
 /// In a grant the name of a database is a pattern, in which a plain `_` is any character.
 fn names(granted: &str, database: &str) -> bool {
     let pattern = granted.trim_matches('`').replace("``", "`");
@@ -159,11 +174,14 @@ mod tests {
         let on = |schema, table| mysql.may_on("LOCK TABLES", &TableName::new(schema, table));
         assert!(on("erp_1", "item") && !on("erpx1", "item") && !on("stock", "move"));
         assert!(mysql.may_on("INSERT", &TableName::new("stock", "move")));
+        assert_eq!(mysql.place("erp_1"), "`erp\\_1`.*");
+        assert_eq!(mysql.place("stock_2"), "`stock\\_2`.*");
         let mariadb = account(&[
             "GRANT BINLOG MONITOR ON *.* TO `bridge`@`%` IDENTIFIED BY PASSWORD '*x'",
             "GRANT ALL PRIVILEGES ON `erp%`.* TO `bridge`@`%`",
             "GRANT `reader` TO `bridge`@`%`",
         ]);
+        assert_eq!(mariadb.place("erp_1"), "`erp%`.*");
         assert!(mariadb.may(&["REPLICATION CLIENT", "BINLOG MONITOR"]));
         assert!(mariadb.may_on("SELECT", &TableName::new("erp_2", "item")));
     }

@@ -106,16 +106,10 @@ fn moment(facts: &Facts) -> Option<Finding> {
         finding = finding.with_sql(format!("GRANT PROCESS ON *.* TO {}", account.name));
     }
     for database in unlocked {
-        let database = sql::identifier(&escaped(database));
-        finding =
-            finding.with_sql(format!("GRANT LOCK TABLES ON {database}.* TO {}", account.name));
+        let place = account.place(database);
+        finding = finding.with_sql(format!("GRANT LOCK TABLES ON {place} TO {}", account.name));
     }
     Some(finding)
-}
-
-/// In a grant the name of a database is a pattern.
-fn escaped(database: &str) -> String {
-    database.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%")
 }
 
 fn prepared(facts: &Facts) -> Option<Finding> {

@@ -36,8 +36,9 @@
 //! # What the server bears
 //!
 //! It keeps what rows were since the moment, as long as the sessions are there. A table is locked
-//! against changes of its shape only while it is being read: `ALTER TABLE` waits that long, and
-//! whoever uses the table waits behind it.
+//! against changes of its shape while it is being read: `ALTER TABLE` waits that long, and whoever
+//! uses the table waits behind it. `MariaDB` holds the lock until all tables have been read, unless
+//! the user may turn off the log of its own session.
 
 use erpbridge_connector::{
     Pass, Position, SourceContext, SourceError, SourceErrorKind, TableSelection, Transaction,

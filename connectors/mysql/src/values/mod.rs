@@ -14,6 +14,7 @@ mod width;
 
 pub use answers::Answers;
 pub use cells::Cells;
+pub(crate) use charset::{Charset, character_set};
 pub use plan::{Plan, Unreadable, Walk};
 
 use erpbridge_connector::ColumnKind;
@@ -53,7 +54,8 @@ pub fn readable(shape: &ColumnShape) -> bool {
 
 /// Whether the log's type of a column can be what `information_schema` calls it.
 pub fn fits(shape: &ColumnShape, found: &ColumnMap<'_>) -> bool {
-    log_types(&shape.data_type).is_some_and(|types| types.contains(&found.kind))
+    let types = log_types(&shape.data_type);
+    types.is_some_and(|types| types.contains(&found.kind)) && as_wide(shape, found)
 }
 
 /// What the log calls a type.
@@ -90,4 +92,25 @@ fn log_types(data_type: &str) -> Option<&'static [u8]> {
         | "multipolygon" | "geometrycollection" | "geomcollection" => &[GEOMETRY],
         _ => return None,
     })
+}
+
+/// Whether the lengths agree, where both sides tell them.
+fn as_wide(shape: &ColumnShape, found: &ColumnMap<'_>) -> bool {
+    use column::{
+        DATETIME, DATETIME2, NEWDECIMAL, STRING, TIME, TIME2, TIMESTAMP, TIMESTAMP2, VARCHAR,
+    };
+    let [first, second] = found.width;
+    let precision = shape.datetime_precision.unwrap_or_default();
+    match found.kind {
+        // What MariaDB wrote before 5.6's format came: with a fraction, of which the log says
+        // nothing.
+        TIME | DATETIME | TIMESTAMP => precision == 0,
+        TIME2 | DATETIME2 | TIMESTAMP2 => first == precision,
+        NEWDECIMAL => shape.column_type.starts_with(&format!("decimal({first},{second})")),
+        VARCHAR | STRING => {
+            let length = u64::try_from(found.length()).ok();
+            shape.octet_length.is_none() || shape.octet_length == length
+        }
+        _ => true,
+    }
 }

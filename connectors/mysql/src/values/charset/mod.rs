@@ -1,53 +1,45 @@
 //! Character sets. A row in the log holds the bytes of the column, so each column needs its own
 //! set; what comes out is what the server would convert the text to.
 
-use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS, UTF_16BE, UTF_16LE};
-
+mod collation;
+mod multi;
 mod single;
+
+pub(crate) use collation::character_set;
+use multi::Multi;
 
 /// How the bytes of a column become characters.
 #[derive(Debug)]
-pub(super) enum Charset {
+pub(crate) enum Charset {
     /// They are UTF-8 already.
     Utf8,
     /// One byte for each character: ASCII and these 128.
     Single(Box<[char]>),
-    /// Characters of several bytes.
-    Multi(&'static Encoding),
+    /// Characters of a varying number of bytes.
+    Multi(Multi),
     /// Four bytes for each character, the highest first.
     Utf32,
 }
 
 impl Charset {
     /// By the name the server gives it; `None` for one that is unknown here.
-    pub(super) fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         if let Some(upper) = single::upper_half(name) {
             return Some(Self::Single(upper.chars().collect()));
         }
         Some(match name {
             "utf8mb4" | "utf8mb3" | "utf8" | "ascii" => Self::Utf8,
-            "ucs2" | "utf16" => Self::Multi(UTF_16BE),
-            "utf16le" => Self::Multi(UTF_16LE),
             "utf32" => Self::Utf32,
-            "sjis" | "cp932" => Self::Multi(SHIFT_JIS),
-            "ujis" | "eucjpms" => Self::Multi(EUC_JP),
-            "gbk" | "gb2312" => Self::Multi(GBK),
-            "gb18030" => Self::Multi(GB18030),
-            "big5" => Self::Multi(BIG5),
-            "euckr" => Self::Multi(EUC_KR),
-            _ => return None,
+            _ => Self::Multi(Multi::of(name)?),
         })
     }
 
     /// Appends the characters.
-    pub(super) fn push(&self, bytes: &[u8], out: &mut String) -> Result<(), &'static str> {
+    pub(crate) fn push(&self, bytes: &[u8], out: &mut String) -> Result<(), &'static str> {
         match self {
             Self::Utf8 => out.push_str(std::str::from_utf8(bytes).map_err(|_| MALFORMED)?),
             Self::Single(upper) => push_single(upper, bytes, out),
-            Self::Multi(encoding) => {
-                let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
-                out.push_str(&text.ok_or(MALFORMED)?);
-            }
+            Self::Multi(multi) => multi.push(bytes, out),
             Self::Utf32 => push_utf32(bytes, out)?,
         }
         Ok(())

@@ -44,11 +44,11 @@ fn values_json_has_no_type_for_keep_their_own() {
     // 12.50 as DECIMAL(4,2)
     assert_eq!(text(&[OPAQUE, 246, 4, 4, 2, 0x8C, 0x32]).unwrap(), "12.50");
     let packed = |kind: u8, days: i64, time: i64, micros: i64| {
-        let packed = ((days << 17 | time) << 24) + micros;
+        let packed = (((days << 17) + time) << 24) + micros;
         text(&[&[OPAQUE, kind, 8][..], &packed.to_le_bytes()].concat()).unwrap()
     };
-    let day = (2024 * 13 + 2) << 5 | 29;
-    let time = 23 << 12 | 59 << 6 | 58;
+    let day = ((2024 * 13 + 2) << 5) + 29;
+    let time = (23 << 12) + (59 << 6) + 58;
     assert_eq!(packed(10, day, 0, 0), r#""2024-02-29""#);
     assert_eq!(packed(12, day, time, 500_000), r#""2024-02-29 23:59:58.500000""#);
     assert_eq!(packed(11, 0, time, 0), r#""23:59:58.000000""#);
