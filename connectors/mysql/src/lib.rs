@@ -13,7 +13,12 @@ pub mod session;
 pub mod shape;
 pub mod snapshot;
 mod sql;
+pub mod sqlstate;
 pub mod statement;
+pub mod stream;
+mod tls;
+mod url;
 pub mod values;
 
 pub use check::check;
+pub use config::{ConfigError, MysqlConfig, Secret, SnapshotMode, TlsConfig, TlsMode};

@@ -14,6 +14,7 @@ mod width;
 
 pub use answers::Answers;
 pub use cells::Cells;
+pub(crate) use charset::{Charset, character_set};
 pub use plan::{Plan, Unreadable, Walk};
 
 use erpbridge_connector::ColumnKind;

@@ -1,6 +1,6 @@
 //! The forms a log may have: images, event versions, compression, metadata, identifiers.
 
-use erpbridge_connector::Operation;
+use erpbridge_connector::{Operation, SourceEvent, TableSchema};
 use erpbridge_mysql::binlog::kind;
 use erpbridge_test_support::Flavour;
 
@@ -156,4 +156,37 @@ async fn a_type_nobody_can_read_is_refused_by_name_and_stops_nothing_if_unwanted
     lab.run("CREATE TABLE po (id INT, a TIME(3)); INSERT INTO po VALUES (1, '10:00:00')").await;
     let error = lab.log().await.unwrap_err();
     assert_eq!(error.to_string(), "the rows of table `erp.po` cannot be read");
+}
+
+#[tokio::test]
+async fn a_column_is_found_by_its_name_wherever_it_stood() {
+    let lab = Lab::start(Flavour::MariaDb, &[("binlog_row_metadata", "FULL")]).await;
+    lab.run(
+        "CREATE TABLE item (id INT PRIMARY KEY, low VARCHAR(9), high VARCHAR(9), gone INT UNSIGNED, \
+         state ENUM('new', 'old') CHARACTER SET latin1); \
+         INSERT INTO item VALUES (1, 'l', 'h', 4000000000, 'old'); \
+         ALTER TABLE item MODIFY low VARCHAR(9) AFTER high, DROP gone, \
+         MODIFY state ENUM('old', 'grün') CHARACTER SET latin1; \
+         INSERT INTO item VALUES (2, 'h', 'l', 'grün')",
+    )
+    .await;
+    let log = lab.log().await.unwrap();
+    let schemas: Vec<_> = log
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            SourceEvent::SchemaChanged { table, previous } => Some((table, previous)),
+            _ => None,
+        })
+        .collect();
+    let names = |schema: &TableSchema| {
+        schema.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>()
+    };
+    let [(table, Some(previous))] = schemas.as_slice() else { panic!("{:?}", log.events) };
+    assert_eq!(names(previous), ["id", "low", "high", "gone", "state"]);
+    assert_eq!(names(table), ["id", "high", "low", "state"]);
+    assert_eq!(previous.primary_key, [0]);
+    let rows: Vec<_> = log.rows.iter().map(|row| row.after.clone().unwrap()).collect();
+    assert_eq!(rows[0], ["1", "l", "h", "4000000000", "old"]);
+    assert_eq!(rows[1], ["2", "h", "l", "grün"]);
 }

@@ -49,6 +49,8 @@ pub(crate) struct Lab {
     /// Shapes that a test pins, where the ones of now are not those of the log.
     pub(crate) pinned: BTreeMap<String, TableShape>,
     pub(crate) limits: Limits,
+    /// Whether to believe the log where it names the columns, and nobody else.
+    pub(crate) by_names: bool,
 }
 
 /// What was read.
@@ -70,7 +72,7 @@ impl Lab {
         server.create_database(DATABASE).await.unwrap();
         let limits =
             Limits { batch_bytes: 1 << 20, window_bytes: 1 << 20, prepared_bytes: 1 << 20 };
-        Self { server, pinned: BTreeMap::new(), limits }
+        Self { server, pinned: BTreeMap::new(), limits, by_names: false }
     }
 
     pub(crate) async fn run(&self, sql: &str) {
@@ -126,7 +128,7 @@ impl Lab {
             }
             read_file(&bytes, &from, &mut decoder, |located| {
                 *log.kinds.entry(located.header.kind).or_default() += 1;
-                step(&mut assembler, located, &shapes, &mut out)
+                self.step(&mut assembler, located, &shapes, &mut out)
             })?;
         }
         assembler.flush(&mut out);
@@ -134,6 +136,34 @@ impl Lab {
         log.rows = out.iter().flat_map(rows_of).collect();
         log.events = out.into();
         Ok(log)
+    }
+
+    fn step(
+        &self,
+        assembler: &mut Assembler,
+        located: &Located<'_>,
+        shapes: &BTreeMap<String, TableShape>,
+        out: &mut Outbox,
+    ) -> Result<(), SourceError> {
+        match assembler.take(located, out)? {
+            Next::On | Next::Changed(_) => Ok(()),
+            Next::Shape(announcement) => {
+                let (map, columns) = (announcement.map(), announcement.columns().unwrap());
+                let known = shapes.get(&announcement.name.table);
+                let shape = if self.by_names {
+                    TableShape::named(&map, &columns, None)
+                } else {
+                    TableShape::named(&map, &columns, known)
+                };
+                let shape = shape.or_else(|| known.cloned()).unwrap();
+                assembler.announce(&announcement, &shape, ReplicaIdentity::Full, out)
+            }
+            Next::Truncated(tables) => {
+                let schema = |name: &TableName| shapes[&name.table].schema(ReplicaIdentity::Full);
+                let tables = tables.iter().map(|name| Arc::new(schema(name))).collect();
+                assembler.truncate(tables, located, out)
+            }
+        }
     }
 
     fn files(&self, from: &Coordinates) -> Vec<(String, Vec<u8>)> {
@@ -178,26 +208,6 @@ fn read_file(
         at = end;
     }
     Ok(())
-}
-
-fn step(
-    assembler: &mut Assembler,
-    located: &Located<'_>,
-    shapes: &BTreeMap<String, TableShape>,
-    out: &mut Outbox,
-) -> Result<(), SourceError> {
-    match assembler.take(located, out)? {
-        Next::On | Next::Changed(_) => Ok(()),
-        Next::Shape(announcement) => {
-            let shape = &shapes[&announcement.name.table];
-            assembler.announce(&announcement, shape, ReplicaIdentity::Full, out)
-        }
-        Next::Truncated(tables) => {
-            let schema = |name: &TableName| shapes[&name.table].schema(ReplicaIdentity::Full);
-            let tables = tables.iter().map(|name| Arc::new(schema(name))).collect();
-            assembler.truncate(tables, located, out)
-        }
-    }
 }
 
 fn column(row: &Row) -> ColumnShape {

@@ -1,14 +1,16 @@
 //! Character sets. A row in the log holds the bytes of the column, so each column needs its own
 //! set; what comes out is what the server would convert the text to.
 
+mod collation;
 mod multi;
 mod single;
 
+pub(crate) use collation::character_set;
 use multi::Multi;
 
 /// How the bytes of a column become characters.
 #[derive(Debug)]
-pub(super) enum Charset {
+pub(crate) enum Charset {
     /// They are UTF-8 already.
     Utf8,
     /// One byte for each character: ASCII and these 128.
@@ -21,7 +23,7 @@ pub(super) enum Charset {
 
 impl Charset {
     /// By the name the server gives it; `None` for one that is unknown here.
-    pub(super) fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         if let Some(upper) = single::upper_half(name) {
             return Some(Self::Single(upper.chars().collect()));
         }
@@ -33,7 +35,7 @@ impl Charset {
     }
 
     /// Appends the characters.
-    pub(super) fn push(&self, bytes: &[u8], out: &mut String) -> Result<(), &'static str> {
+    pub(crate) fn push(&self, bytes: &[u8], out: &mut String) -> Result<(), &'static str> {
         match self {
             Self::Utf8 => out.push_str(std::str::from_utf8(bytes).map_err(|_| MALFORMED)?),
             Self::Single(upper) => push_single(upper, bytes, out),

@@ -6,7 +6,7 @@ use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS, UTF_1
 
 /// A set of this sort.
 #[derive(Debug)]
-pub(in crate::values) struct Multi {
+pub(crate) struct Multi {
     encoding: &'static Encoding,
     /// Whether the bytes below 0x80 are ASCII.
     ascii: bool,

@@ -114,11 +114,12 @@ impl Decoder {
     /// Reads an event.
     pub fn take<'d>(&'d mut self, packet: Packet<'d>) -> Result<Located<'d>, Malformed> {
         let Packet { header, body, checksum } = packet;
+        let inside = self.payload.is_some();
         self.count_payload(&header)?;
         if header.kind == kind::FORMAT {
             self.checksum = checksum;
         }
-        let mut begins = self.advance(&header)?;
+        let mut begins = if inside { self.at.offset } else { self.advance(&header)? };
         self.pass_on(&header, body)?;
         if header.kind == kind::ROTATE {
             begins = self.at.offset;
@@ -153,11 +154,10 @@ impl Decoder {
     /// Moves the place behind the event and returns where the event begins.
     fn advance(&mut self, header: &Header) -> Result<u64, Malformed> {
         let at = self.at.offset;
-        let inside = self.payload.is_some();
         // The event that says how a file is laid out comes again where reading begins inside it.
         let repeated = header.kind == kind::FORMAT && at > FIRST_OFFSET;
         let made_up = header.artificial() || header.kind == kind::ROTATE && header.timestamp == 0;
-        if inside || repeated || made_up {
+        if repeated || made_up {
             return Ok(at);
         }
         if header.log_pos == 0 {
@@ -297,3 +297,6 @@ fn widened(log_pos: u32, at: u64) -> u64 {
     let end = (at & HIGHER) | u64::from(log_pos);
     if end < at { end + (1 << 32) } else { end }
 }
+
+#[cfg(test)]
+mod tests;

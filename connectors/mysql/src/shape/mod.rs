@@ -6,6 +6,10 @@
 //! place of the log; it is kept on disk as JSON, and [`TableShape::agrees`] finds out whether it
 //! can be the shape of a table as the log announces it.
 
+mod named;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use erpbridge_connector::{Column, ReplicaIdentity, TableName, TableSchema};
