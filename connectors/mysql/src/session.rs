@@ -98,12 +98,26 @@ async fn open(config: &MysqlConfig) -> Result<Session, SourceError> {
         session.family = Family::MariaDb;
     }
     session.run("pin the session's settings", SETTINGS).await?;
+    if let Some(limit) = statement_limit(&session) {
+        session.run("lift the limit of a statement", &format!("SET SESSION {limit} = 0")).await?;
+    }
     Ok(session)
 }
 
+/// How the server calls the time a statement may take, if it knows such a limit.
+fn statement_limit(session: &Session) -> Option<&'static str> {
+    match session.family {
+        Family::MariaDb if session.version >= (10, 1, 1) => Some("max_statement_time"),
+        Family::MySql if session.version >= (5, 7, 8) => Some("max_execution_time"),
+        _ => None,
+    }
+}
+
 /// The server or the user may have them otherwise. `time_zone`: a TIMESTAMP prints in it.
-/// `sql_mode`: what a quote and a backslash mean, and whether CHAR is padded.
-const SETTINGS: &str = "SET SESSION time_zone = '+00:00', sql_mode = ''";
+/// `sql_mode`: what a quote and a backslash mean, and whether CHAR is padded. The others are limits
+/// that are meant for people: one of them cuts answers short without a word.
+const SETTINGS: &str = "SET SESSION time_zone = '+00:00', sql_mode = '', \
+                        sql_select_limit = 18446744073709551615, sql_big_selects = 1";
 
 fn options(config: &MysqlConfig) -> Result<OptsBuilder, SourceError> {
     Ok(OptsBuilder::default()
