@@ -225,7 +225,7 @@ async fn an_anonymous_user_that_goes_before_ours_is_told() {
         "CREATE USER ''@'127.0.0.1'; CREATE USER 'bridge'@'%' IDENTIFIED BY 'bridge-secret'",
     )
     .await;
-    let config = MysqlConfig::from_url("north", &server.url_for("bridge", "", ""));
+    let config = MysqlConfig::from_url("north", &server.url_for("bridge", "", "")).unwrap();
     let findings = found_of(&config, &Database("erp")).await;
     assert_eq!(
         about(&findings, "the server takes \"bridge\" for this user").severity,
