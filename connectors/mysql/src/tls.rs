@@ -69,12 +69,12 @@ pub(crate) fn failed(error: &(dyn StdError + 'static)) -> (SourceErrorKind, Opti
     let Some(error) = rustls_error(error) else { return (SourceErrorKind::Connection, None) };
     let hint = match error {
         rustls::Error::InvalidCertificate(refused) => certificate_hint(refused),
-        rustls::Error::PeerIncompatible(_)
+        // Servers before 5.7 may answer a newer version with something that is not even TLS.
+        rustls::Error::InvalidMessage(_)
+        | rustls::Error::PeerIncompatible(_)
         | rustls::Error::AlertReceived(
             AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,
         ) => OLD_TLS,
-        // Servers before 5.7 answer a newer version with something that is not even TLS.
-        rustls::Error::InvalidMessage(_) => OLD_TLS,
         rustls::Error::AlertReceived(_) => {
             "the server refused our certificate or ended the handshake: see its error log"
         }

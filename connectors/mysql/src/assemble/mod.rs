@@ -239,6 +239,11 @@ impl Assembler {
             Known::Before(place) => open.begins.order(place).is_lt(),
             Known::These(gtids) => open.gtid.as_ref().is_some_and(|gtid| gtids.contains(gtid)),
         };
+        if !open.known {
+            // In another server's log, which was entered by what is known, nothing has said before
+            // how far that reaches.
+            self.reached.at.clone_from(&open.begins);
+        }
         self.open = Some(open);
     }
 

@@ -165,14 +165,17 @@ async fn introduce(
     conn: &mut Conn,
 ) -> Result<(), SourceError> {
     let (uuid, nanos) = (reader_uuid(config, purpose), HEARTBEAT.as_nanos());
-    let mut variables = format!(
+    let place = match entry {
+        Entry::Without(gtids @ GtidSet::MariaDb(_)) => {
+            format!(", @slave_connect_state = '{gtids}'")
+        }
+        Entry::Without(GtidSet::MySql(_)) | Entry::At(_) => String::new(),
+    };
+    let variables = format!(
         "SET SESSION net_write_timeout = 31536000, @mariadb_slave_capability = 4, \
          @slave_uuid = '{uuid}', @replica_uuid = '{uuid}', \
-         @master_heartbeat_period = {nanos}, @source_heartbeat_period = {nanos}"
+         @master_heartbeat_period = {nanos}, @source_heartbeat_period = {nanos}{place}"
     );
-    if let Entry::Without(gtids @ GtidSet::MariaDb(_)) = entry {
-        variables.push_str(&format!(", @slave_connect_state = '{gtids}'"));
-    }
     let told = conn.query_drop(variables).await;
     told.map_err(|error| server_error(error, "prepare the connection for the log"))
 }
@@ -236,7 +239,7 @@ mod tests {
                     3e11fa47-71ca-11e1-9e33-c80aa9429562:erp:2-3";
         let GtidSet::MySql(set) = text.parse().unwrap() else { panic!("not MySQL's") };
         let sids = sids(&set).unwrap();
-        let tags: Vec<_> = sids.iter().map(|sid| sid.tag().map(|tag| tag.to_string())).collect();
+        let tags: Vec<_> = sids.iter().map(|sid| sid.tag().map(ToString::to_string)).collect();
         assert_eq!(tags, [None, Some("erp".to_owned())]);
         assert_eq!(sids[0].intervals().len(), 2);
     }
