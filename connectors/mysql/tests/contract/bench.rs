@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use erpbridge_connector::testkit::{Bench, TypeCase, Write};
-use erpbridge_connector::{Position, Source, TableName, TableSelection};
+use erpbridge_connector::testkit::{Bench, Explores, Tables, TypeCase, Write};
+use erpbridge_connector::{Explorer, Position, Source, TableName, TableSelection};
 use erpbridge_mysql::{MysqlConfig, MysqlSource};
 use erpbridge_test_support::{Flavour, Mysql};
 use mysql_async::Conn;
@@ -116,5 +116,11 @@ impl Bench for Server {
 
     async fn mend(&self, statement: &str) {
         self.run(statement).await;
+    }
+}
+
+impl Explores for Server {
+    fn explorer(&self) -> Box<dyn Explorer> {
+        Box::new(MysqlSource::new(self.config.clone(), Arc::new(Tables::new([]))))
     }
 }
