@@ -17,6 +17,7 @@ pub mod catalog;
 mod check;
 pub mod config;
 pub mod done;
+mod explore;
 mod feedback;
 mod follow;
 pub mod gtid;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use erpbridge_connector::{
-    Finding, Phase, Source, SourceContext, SourceError, SourceFuture, TableSchema, TableSelection,
+    Explored, Explorer, Finding, Phase, Sample, Sampled, Source, SourceContext, SourceError,
+    SourceFuture, TableName, TableSchema, TableSelection,
 };
 
 use crate::begin::{Begun, begin};
 use crate::config::MysqlConfig;
 use crate::position::Places;
 use crate::stretch::Stretch;
-use crate::{catalog, check};
+use crate::{catalog, check, explore};
 
 /// A `MySQL` or `MariaDB` server.
 pub struct MysqlSource {
@@ -43,6 +44,23 @@ impl MysqlSource {
         let server = &server;
         let stretch = Stretch { config, selection, server, route, resume, history, places, until };
         Box::pin(stretch.follow(context)).await.map(drop)
+    }
+}
+
+impl Explorer for MysqlSource {
+    fn names(&self) -> SourceFuture<'_, Result<Vec<TableName>, SourceError>> {
+        Box::pin(explore::names(&self.config))
+    }
+
+    fn describe<'a>(
+        &'a self,
+        tables: &'a [TableName],
+    ) -> SourceFuture<'a, Result<Vec<Explored>, SourceError>> {
+        Box::pin(explore::describe(&self.config, tables))
+    }
+
+    fn sample<'a>(&'a self, asked: &'a Sample) -> SourceFuture<'a, Result<Sampled, SourceError>> {
+        Box::pin(explore::sample(&self.config, asked))
     }
 }
 
