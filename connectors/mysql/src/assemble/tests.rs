@@ -346,7 +346,12 @@ fn what_another_servers_log_repeats_is_passed_over() {
     reached.gtids = Some("0-7-5".parse().unwrap());
     let known = Known::These("0-7-5".parse().unwrap());
     let mut log = Log::after(generous(), reached, known);
+    // The beginning of a file, far before what is new.
+    log.send(Event::Format { version: "10.11.19" }).unwrap();
+    assert_eq!(log.assembler.handed_over(), None);
+    log.at = 5000;
     for (id, gtid) in [(1, "0-7-4"), (2, "0-7-5"), (3, "0-8-6")] {
+        log.announce(ITEM);
         log.start(gtid);
         log.insert(ITEM, id, "a");
         log.commit();
@@ -354,6 +359,32 @@ fn what_another_servers_log_repeats_is_passed_over() {
     let batches = log.batches();
     assert_eq!(batches.iter().map(ChangeBatch::len).sum::<usize>(), 1);
     assert_eq!(&*batches[0].transactions()[0].id, "0-8-6");
+    assert_eq!(log.assembler.handed_over().unwrap().at.offset, log.at);
+}
+
+#[test]
+fn a_log_without_anything_new_has_a_place_once_the_server_says_so() {
+    let reached = Reached::new(Coordinates::new("binlog.000001", 4));
+    let known = Known::These("0-7-5".parse().unwrap());
+    let mut log = Log::after(generous(), reached, known);
+    log.at = 7000;
+    assert_eq!(log.assembler.handed_over(), None);
+    log.send(Event::Heartbeat).unwrap();
+    assert_eq!(log.assembler.handed_over().unwrap().at.offset, 7100);
+}
+
+#[test]
+fn a_transaction_of_mysql_is_told_once_wherever_it_stands() {
+    let origin = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+    let mut log = Log::new(generous());
+    log.assembler.reached.gtids = Some(format!("{origin}:1-4:6").parse().unwrap());
+    for number in [5, 6, 5, 7] {
+        log.start(&format!("{origin}:{number}"));
+        log.insert(ITEM, number, "a");
+        log.commit();
+    }
+    let ids: Vec<_> = log.batches()[0].transactions().iter().map(|one| one.id.clone()).collect();
+    assert_eq!(*ids, [format!("{origin}:5").into(), format!("{origin}:7").into()]);
 }
 
 #[test]
