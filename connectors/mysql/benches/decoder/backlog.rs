@@ -71,8 +71,8 @@ async fn commit(client: &mut Conn, turn: u64) -> u64 {
              FROM seq_1_to_{rows}"
         ),
         3 => format!(
-            "UPDATE po_line SET received = received + 1, changed = NOW(3) \
-             WHERE id > (SELECT * FROM (SELECT MAX(id) - {rows} FROM po_line) AS last)"
+            "SET @last = (SELECT MAX(id) FROM po_line); UPDATE po_line \
+             SET received = received + 1, changed = NOW(3) WHERE id > @last - {rows}"
         ),
         _ => "UPDATE po_header SET version = version + 1 ORDER BY id DESC LIMIT 5".to_owned(),
     };

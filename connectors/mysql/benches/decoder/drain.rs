@@ -28,8 +28,8 @@ impl TableSelection for All {
     }
 }
 
-/// Copies the log without a look into it.
-pub(crate) fn with_the_servers_tool(backlog: &Backlog) {
+/// Copies the log without a look into it. The tool comes with the client, which may be missing.
+pub(crate) fn with_the_servers_tool(backlog: &Backlog) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let url = mysql_async::Opts::from_url(&backlog.server.url("")).unwrap();
     let done = Command::new("mariadb-binlog")
@@ -41,7 +41,7 @@ pub(crate) fn with_the_servers_tool(backlog: &Backlog) {
         .arg("--to-last-log")
         .arg(FILE)
         .status();
-    assert!(done.unwrap().success());
+    done.is_ok_and(|status| status.success())
 }
 
 /// Takes the events off the wire and drops them.
