@@ -25,4 +25,5 @@ pub mod pipeline;
 pub mod publish;
 pub mod shutdown;
 pub mod state;
+pub mod survey;
 pub mod tasks;

@@ -7,6 +7,7 @@
 
 mod attempt;
 mod board;
+mod explorer;
 mod fitness;
 mod rows;
 
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use attempt::{AttemptError, make_source};
 pub use board::Board;
+pub use explorer::make_explorer;
 pub use fitness::misfits;
 
 use crate::backoff::Backoff;

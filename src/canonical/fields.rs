@@ -10,7 +10,7 @@ pub struct FieldWriter<'w> {
 
 impl<'w> FieldWriter<'w> {
     /// Writes one object; what `fields` leaves behind when it fails is not JSON.
-    pub(super) fn write<E>(
+    pub(crate) fn write<E>(
         out: &'w mut Vec<u8>,
         fields: impl FnOnce(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {

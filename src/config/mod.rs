@@ -4,6 +4,7 @@
 //! the findings of the mappings. Paths are relative to the configuration file. Secrets are read
 //! from their files here and never printed.
 
+mod connection;
 mod interpolate;
 pub mod nats;
 pub mod postgres;
@@ -21,6 +22,7 @@ use crate::document::{Document, Fields, Findings, Node};
 use crate::mapping::{Mapping, Pseudonym, contradictions};
 use crate::pipeline::TruncatePolicy;
 use crate::publish::jetstream::NatsConfig;
+pub use connection::{Connection, connection};
 use reader::Reader;
 
 /// Keys of the file's top level.
@@ -115,15 +117,16 @@ pub struct Loaded {
 pub fn load(path: &Path) -> Loaded {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(path, &text),
-        Err(error) => Loaded {
-            config: None,
-            findings: vec![Finding::error(
-                path.display().to_string(),
-                format!("could not read the configuration: {error}"),
-                "name a file that exists and that this user may read",
-            )],
-        },
+        Err(error) => {
+            let findings = vec![unreadable(&path.display().to_string(), &error)];
+            Loaded { config: None, findings }
+        }
     }
+}
+
+fn unreadable(file: &str, error: &std::io::Error) -> Finding {
+    let problem = format!("could not read the configuration: {error}");
+    Finding::error(file, problem, "name a file that exists and that this user may read")
 }
 
 /// Reads a configuration from its text; `path` is where relative paths start.

@@ -4,7 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use erpbridge_connector::{Position, Progress, Receiver, SourceEvent, TableSchema, Truncated};
+use erpbridge_connector::{
+    Position, Progress, Receiver, SourceEvent, TableSchema, Timestamp, Truncated,
+};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -14,6 +16,7 @@ use super::outbox::{Outbox, Unit};
 use super::settle::Milestone;
 use crate::canonical::{FrozenBatch, header};
 use crate::deadletter::Reason;
+use crate::mapping::Waiting;
 use crate::metrics::Metrics;
 use crate::publish::{PublishError, Published, Publisher, Standing};
 use crate::state::{OffsetRecord, RowStoreError};
@@ -44,7 +47,7 @@ pub enum TruncatePolicy {
     /// Publish everything before it, then stop and wait for a person.
     #[default]
     Stop,
-    /// Go on; downstream is not told.
+    /// Go on; downstream is not told, but the rows are remembered no longer.
     Ignore,
 }
 
@@ -194,10 +197,17 @@ impl<P: Publisher + 'static> Pipeline<P> {
                 for kind in drifts {
                     self.count_drift(kind, 1);
                 }
-                seen.map(|seen| self.count_rows(seen)).map_err(PipelineError::from)
+                let waiting = self.converter.waiting();
+                seen.and_then(|seen| waiting.map(|waiting| (seen, waiting)))
+                    .map(|(seen, waiting)| {
+                        self.count_rows(seen);
+                        self.show_waiting(waiting);
+                    })
+                    .map_err(PipelineError::from)
             }
             SourceEvent::Progress(progress) => {
                 self.converter.remembered().progress();
+                self.converter.reached(&progress.position, &mut self.outbox);
                 self.outbox.progress(progress);
                 Ok(())
             }
@@ -239,7 +249,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
         self.metrics.drift.with_label_values(&labels).inc_by(count);
     }
 
-    fn truncated(&self, truncated: &Truncated) -> Result<(), PipelineError> {
+    fn truncated(&mut self, truncated: &Truncated) -> Result<(), PipelineError> {
         let names: Vec<_> = truncated.tables.iter().map(|t| t.name.to_string()).collect();
         let table = names.join("\", \"");
         match self.config.on_truncate {
@@ -250,7 +260,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
                     table,
                     "truncated; downstream is not told"
                 );
-                Ok(())
+                Ok(self.converter.truncate(truncated, &mut self.outbox)?)
             }
         }
     }
@@ -365,6 +375,14 @@ impl<P: Publisher + 'static> Pipeline<P> {
                 .with_label_values(&[&self.config.source, operation])
                 .inc_by(count);
         }
+    }
+
+    fn show_waiting(&self, waiting: Waiting) {
+        let source = [self.config.source.as_str()];
+        let changes = i64::try_from(waiting.changes).unwrap_or(i64::MAX);
+        self.metrics.waiting.with_label_values(&source).set(changes);
+        let since = waiting.since.map_or(0.0, Timestamp::as_seconds);
+        self.metrics.waiting_since.with_label_values(&source).set(since);
     }
 
     fn count_events(&self, batch: &FrozenBatch, published: &Published, seconds: f64) {

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use erpbridge_demo::check;
-use erpbridge_demo::erp::{Erp, PUBLICATION};
+use erpbridge_demo::database::Source;
+use erpbridge_demo::erp::Erp;
 use erpbridge_demo::simulate::{Pace, Simulation};
 use erpbridge_test_support::{
     Bridge, Directory, Nats, NatsVersion, Port, Seed, read_stream, wait_until,
@@ -30,15 +31,15 @@ struct Company {
 
 impl Company {
     async fn open(version: NatsVersion) -> Self {
-        let (erp, nats) = (Erp::start().await.unwrap(), Nats::start(version).await.unwrap());
-        check::begin(&erp.client().await.unwrap()).await.unwrap();
+        let (erp, nats) =
+            (Erp::start(Source::Postgres).await.unwrap(), Nats::start(version).await.unwrap());
+        check::begin(&mut erp.client().await.unwrap()).await.unwrap();
         let (state, http) = (Directory::new("crash").unwrap(), Port::reserve().unwrap());
         let mapping = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/legacy-demo");
         let config = format!(
-            "sources:\n  - name: legacy\n    postgres: {{ url: \"{}\", publication: {PUBLICATION} \
-             }}\n    mappings: [\"{}\"]\n    keep_interval: 200ms\nnats: {{ servers: [\"{}\"] }}\nstate: \"{}\"\nhttp: \
+            "sources:\n  - name: legacy\n    {}\n    mappings: [\"{}\"]\n    keep_interval: 200ms\nnats: {{ servers: [\"{}\"] }}\nstate: \"{}\"\nhttp: \
              \"{}\"\n",
-            erp.url(),
+            erp.connection(),
             mapping.display(),
             nats.url(),
             state.join("offsets").display(),
@@ -56,9 +57,10 @@ impl Company {
 
     /// Everybody has gone home: what was committed must be what was told.
     async fn conclude(&mut self) {
-        let (client, nats) = (self.erp.client().await.unwrap(), self.nats.client().await.unwrap());
-        let drained = check::drain(&client, &nats, STREAM).await.unwrap();
-        let outcome = check::conclude(&client, &nats, STREAM).await.unwrap();
+        let (mut client, nats) =
+            (self.erp.client().await.unwrap(), self.nats.client().await.unwrap());
+        let drained = check::drain(&mut client, &nats, STREAM).await.unwrap();
+        let outcome = check::conclude(&mut client, &nats, STREAM).await.unwrap();
         assert!(drained && outcome.is_clean(), "{outcome}\n{}", self.bridge.log());
         let stored = read_stream(&nats, STREAM).await.unwrap();
         stored.iter().filter(|m| m.subject.starts_with("erp.")).for_each(validate);

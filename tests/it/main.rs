@@ -11,5 +11,6 @@ mod delivery;
 mod failures;
 mod remembered;
 mod shop;
+mod tools;
 mod tryton;
 mod unfinished;

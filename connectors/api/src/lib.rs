@@ -56,9 +56,13 @@
 //! worth something only together with the position it was remembered at, which is
 //! [`Transaction::resume`] of the seeds, then that of the last change or progress: after a start
 //! from another position it has none.
+//!
+//! Beside following there is looking: a connector also implements [`Explorer`], by which the tools
+//! for mappings list tables and read samples of rows, without any of the above.
 
 mod change;
 mod error;
+mod explore;
 mod finding;
 mod position;
 mod queue;
@@ -71,6 +75,9 @@ pub use change::{
     BatchBuilder, ChangeBatch, Image, ImageBuilder, Operation, RowChange, Transaction, Value,
 };
 pub use error::{Remedy, SourceError, SourceErrorKind};
+pub use explore::{
+    EXPLORE_DEADLINE, EXPLORE_LOCK_WAIT, Explored, Explorer, SAMPLE_BYTES, Sample, Sampled,
+};
 pub use finding::{Finding, Severity};
 pub use position::{Position, Sequence, Timestamp};
 pub use queue::{Closed, Gauge, Queued, Receiver, Sender, queue};

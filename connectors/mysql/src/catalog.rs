@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use erpbridge_connector::{
     ReplicaIdentity, SourceError, SourceErrorKind, TableName, TableSchema, TableSelection,
+    Timestamp,
 };
 use mysql_async::prelude::ColumnIndex;
 use mysql_async::{Row, Value};
@@ -277,6 +278,14 @@ pub(crate) async fn gtids_before(
     let read = session.read("ask which transactions a place stands for", &sql, |row| text(row, 0));
     let gtids = read.await?.into_iter().next().filter(|gtids| !gtids.is_empty());
     Ok(gtids.and_then(|gtids| gtids.parse().ok()))
+}
+
+/// The server's clock, when the question was taken up.
+pub(crate) async fn clock(session: &mut Session) -> Result<Timestamp, SourceError> {
+    let sql = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)";
+    let micros = session.read("read the server's clock", sql, |row| text(row, 0).parse().ok());
+    let micros = micros.await?.into_iter().flatten().next();
+    Ok(Timestamp::from_micros(micros.unwrap_or_default()))
 }
 
 pub(crate) fn no_log() -> SourceError {

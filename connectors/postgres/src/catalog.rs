@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use erpbridge_connector::{
-    Column, ColumnKind, ReplicaIdentity, SourceError, TableName, TableSchema, TableSelection,
+    Column, ColumnKind, Explored, ReplicaIdentity, SourceError, TableName, TableSchema,
+    TableSelection,
 };
 use tokio_postgres::Row;
 
@@ -78,6 +79,7 @@ pub(crate) struct Description {
 pub(crate) struct Described {
     pub(crate) column: Column,
     pub(crate) generated: bool,
+    pub(crate) nullable: bool,
 }
 
 /// The tables of a publication that are asked for, described as the log describes them.
@@ -111,25 +113,47 @@ pub async fn discover(
     selection: &dyn TableSelection,
 ) -> Result<Vec<TableSchema>, SourceError> {
     let session = connect(config).await?;
-    let published = published(&session, &config.publication).await?;
+    let wanted = |name: &TableName| selection.wants(name);
+    let found = explore(&session, &config.publication, wanted).await?;
+    session.close().await;
+    Ok(found.into_iter().map(|found| Arc::unwrap_or_clone(found.schema)).collect())
+}
+
+/// The same of the tables that are asked for, with what else is known of them.
+pub(crate) async fn explore(
+    session: &Session,
+    publication: &str,
+    asked: impl Fn(&TableName) -> bool,
+) -> Result<Vec<Explored>, SourceError> {
+    let published = published(session, publication).await?;
     let published: HashMap<u32, Published> =
         published.into_iter().map(|table| (table.oid, table)).collect();
-    let mut relations = relations(&session).await?;
+    let mut relations = relations(session).await?;
     relations.retain(|relation| {
-        let own_rows = matches!(relation.kind.as_str(), "r" | "p")
-            && (!relation.partition || published.contains_key(&relation.oid));
-        own_rows && selection.wants(&relation.name)
+        has_own_rows(relation, published.contains_key(&relation.oid)) && asked(&relation.name)
     });
     let oids: Vec<u32> = relations.iter().map(|relation| relation.oid).collect();
-    let mut described = describe(&session, &oids).await?;
+    let mut described = describe(session, &oids).await?;
     let version = session.version();
-    let schemas = relations.into_iter().filter_map(|relation| {
+    let explored = relations.into_iter().filter_map(|relation| {
         let described = described.remove(&relation.oid)?;
-        Some(full_schema(relation.name, described, published.get(&relation.oid), version))
+        Some(Explored {
+            nullable: described.columns.iter().map(|column| column.nullable).collect(),
+            rows_estimate: described.rows_estimate,
+            schema: Arc::new(full_schema(
+                relation.name,
+                described,
+                published.get(&relation.oid),
+                version,
+            )),
+        })
     });
-    let schemas = schemas.collect();
-    session.close().await;
-    Ok(schemas)
+    Ok(explored.collect())
+}
+
+/// Whether a mapping may name it: a table, and a partition only where it is published itself.
+pub(crate) fn has_own_rows(relation: &Relation, published: bool) -> bool {
+    matches!(relation.kind.as_str(), "r" | "p") && (!relation.partition || published)
 }
 
 /// Whether the log carries a column. Generated ones only since version 18, and only if asked for.
@@ -326,7 +350,8 @@ struct ColumnRow {
 
 /// <https://www.postgresql.org/docs/current/catalog-pg-attribute.html>
 const COLUMNS: &str = "
-SELECT attrelid, attname, atttypid, format_type(atttypid, atttypmod), attgenerated <> ''
+SELECT attrelid, attname, atttypid, format_type(atttypid, atttypmod), attgenerated <> '',
+       NOT attnotnull
 FROM pg_attribute
 WHERE attrelid = ANY ($1) AND attnum > 0 AND NOT attisdropped
 ORDER BY attrelid, attnum";
@@ -340,7 +365,8 @@ async fn columns(session: &Session, oids: &[u32]) -> Result<Vec<ColumnRow>, Sour
                 type_name: row.try_get(3)?,
                 missing_in_log: false,
             };
-            let described = Described { column, generated: row.try_get(4)? };
+            let described =
+                Described { column, generated: row.try_get(4)?, nullable: row.try_get(5)? };
             Ok(ColumnRow { table: row.try_get(0)?, type_oid: row.try_get(2)?, described })
         })
         .await

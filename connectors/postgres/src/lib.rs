@@ -7,7 +7,8 @@
 //!
 //! Beside the stream everything is SQL: [`session`] opens connections, [`catalog`] knows the
 //! tables as they are now, [`check()`] looks for what would go wrong, [`snapshot`] reads what was
-//! there before the log, and [`observer`] asks where the log ends.
+//! there before the log, [`observer`] asks where the log ends, and `explore` looks around for the
+//! tools.
 
 pub mod assemble;
 mod begin;
@@ -16,6 +17,7 @@ mod check;
 pub mod config;
 mod copy;
 pub mod done;
+mod explore;
 pub mod feedback;
 pub mod follow;
 pub mod observer;

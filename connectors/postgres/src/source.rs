@@ -8,10 +8,10 @@ use crate::config::PostgresConfig;
 use crate::position::Places;
 use crate::stream::Connection;
 use crate::stretch::Stretch;
-use crate::{catalog, check, start};
+use crate::{catalog, check, explore, start};
 use erpbridge_connector::{
-    Finding, Phase, Source, SourceContext, SourceError, SourceErrorKind, SourceFuture, TableSchema,
-    TableSelection,
+    Explored, Explorer, Finding, Phase, Sample, Sampled, Source, SourceContext, SourceError,
+    SourceErrorKind, SourceFuture, TableName, TableSchema, TableSelection,
 };
 
 /// A `PostgreSQL` database.
@@ -78,6 +78,23 @@ impl PostgresSource {
             // The server cannot be asked, or has nothing against us: the first error stands.
             _ => error,
         }
+    }
+}
+
+impl Explorer for PostgresSource {
+    fn names(&self) -> SourceFuture<'_, Result<Vec<TableName>, SourceError>> {
+        Box::pin(explore::names(&self.config))
+    }
+
+    fn describe<'a>(
+        &'a self,
+        tables: &'a [TableName],
+    ) -> SourceFuture<'a, Result<Vec<Explored>, SourceError>> {
+        Box::pin(explore::describe(&self.config, tables))
+    }
+
+    fn sample<'a>(&'a self, asked: &'a Sample) -> SourceFuture<'a, Result<Sampled, SourceError>> {
+        Box::pin(explore::sample(&self.config, asked))
     }
 }
 

@@ -44,7 +44,7 @@ impl<'a> World<'a> {
 
 /// What rows of a patterned table are remembered under, before their key: rows of two companies
 /// must not meet.
-pub(super) fn prefix(captures: &Captures) -> Box<str> {
+pub(in crate::mapping) fn prefix(captures: &Captures) -> Box<str> {
     let mut prefix = String::new();
     for (_, text) in captures {
         prefix.push_str(text);

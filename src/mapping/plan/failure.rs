@@ -6,17 +6,29 @@ use serde_json::{Map, Value as Json, json};
 use super::{RulePlan, View, operation_name};
 use crate::canonical::{EventTemplate, REKEYED};
 use crate::deadletter::{DeadLetter, Reason};
+use crate::document::Place;
 use crate::mapping::bind::Cell;
-use crate::mapping::file::Codec;
+use crate::mapping::file::{CodeTable, Codec};
 use crate::mapping::kept::RowsError;
 use crate::mapping::net::{NetChange, NetImage};
 use crate::mapping::stage::Bound;
+use crate::mapping::waiting::Awaited;
 
 /// Why a rule could not make its event. The sentence names columns, never values.
 #[derive(Debug)]
 pub(in crate::mapping) struct Failure {
     pub(super) reason: Reason,
     detail: String,
+    unknown: Option<Box<UnknownCode>>,
+}
+
+/// A code that nobody knows. Only a person who tries the mapping sees it: it is a value.
+#[derive(Debug)]
+pub(super) struct UnknownCode {
+    /// The code.
+    pub(super) code: Box<str>,
+    /// The code table that does not know it; none for `bool`.
+    pub(super) table: Option<Place>,
 }
 
 /// Nothing more may be mapped.
@@ -37,6 +49,23 @@ pub(in crate::mapping) enum Trouble {
     Letter(Failure),
     /// The remembered rows cannot be read.
     Rows(RowsError),
+    /// It waits for a row.
+    Wait(Awaited),
+}
+
+/// What ends the mapping of a change.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// Nothing more may be mapped.
+    Plan(PlanError),
+    /// The change waits for a row.
+    Wait(Awaited),
+}
+
+impl<E: Into<PlanError>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Plan(error.into())
+    }
 }
 
 impl From<Failure> for Trouble {
@@ -58,7 +87,12 @@ impl Failure {
     }
 
     pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self { reason, detail: detail.into(), unknown: None }
+    }
+
+    /// The code that is unknown, if that is the reason.
+    pub(super) fn unknown(&self) -> Option<&UnknownCode> {
+        self.unknown.as_deref()
     }
 
     /// The log did not carry a cell the rule cannot do without.
@@ -126,9 +160,18 @@ impl Failure {
 }
 
 /// A code its table does not know.
-pub(super) fn unknown_code(name: &str, table: &str) -> Failure {
-    let detail = format!("column `{name}` holds a code that code table `{table}` does not know");
-    Failure::new(Reason::UnknownCode, detail)
+pub(super) fn unknown_code(column: &str, code: &str, table: &CodeTable) -> Failure {
+    let (name, at) = (&table.name, &table.place);
+    let detail = format!("column `{column}` holds a code that code table `{name}` does not know");
+    let unknown = UnknownCode { code: code.into(), table: Some(at.clone()) };
+    Failure { unknown: Some(Box::new(unknown)), ..Failure::new(Reason::UnknownCode, detail) }
+}
+
+/// A text that is neither true nor false.
+pub(super) fn unknown_truth(column: &str, code: &str) -> Failure {
+    let detail = format!("column `{column}` holds a code that `bool` does not know");
+    let unknown = UnknownCode { code: code.into(), table: None };
+    Failure { unknown: Some(Box::new(unknown)), ..Failure::new(Reason::UnknownCode, detail) }
 }
 
 /// A text its codec does not read.

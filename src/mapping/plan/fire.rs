@@ -102,6 +102,14 @@ impl Transition<Bound> {
         Ok(Some(Fired { transition, since: None }))
     }
 
+    /// Why the state of a row cannot be told, if it cannot.
+    pub(super) fn trouble(&self, row: &Row<'_>) -> Option<Failure> {
+        match self.told(row) {
+            Ok(Told::Known(_) | Told::None) => None,
+            Ok(Told::Unknown(failure, _)) | Err(failure) => Some(failure),
+        }
+    }
+
     fn told<'w>(&'w self, row: &Row<'w>) -> Result<Told<'w>, Failure> {
         let (cell, table) = match &self.of {
             State::Column(cell, table) => (cell, table),
@@ -116,7 +124,7 @@ impl Transition<Bound> {
             Coded::Value(state) => Told::Known(state),
             Coded::Null => Told::None,
             Coded::Unknown => {
-                Told::Unknown(unknown_code(&cell.name, &table.name), Some(cell.origin))
+                Told::Unknown(unknown_code(&cell.name, code, table), Some(cell.origin))
             }
         })
     }

@@ -2,7 +2,7 @@
 
 use erpbridge_connector::Value;
 
-use super::failure::{Failure, undecodable, unknown_code};
+use super::failure::{Failure, undecodable, unknown_code, unknown_truth};
 use super::row::Row;
 use crate::canonical::Precision;
 use crate::deadletter::Reason;
@@ -111,7 +111,7 @@ impl Part<Bound> {
             Codec::Bool(None) => Some(text).filter(|text| matches!(*text, "true" | "false")),
             Codec::Bool(Some(codes)) => match truth(codes, text) {
                 Some(truth) => Some(truth),
-                None => return Err(unknown_code(&cell.name, "bool")),
+                None => return Err(unknown_truth(&cell.name, text)),
             },
             Codec::Integer => desk.decoded(text, codec::integer),
             Codec::Decimal if codec::is_canonical(text) => Some(text),
@@ -166,7 +166,7 @@ fn coded<'v>(
     match table.look_up(text, row.is.company) {
         Coded::Value(value) => Ok(Value::Text(value)),
         Coded::Null => Ok(Value::Null),
-        Coded::Unknown => Err(unknown_code(name, &table.name)),
+        Coded::Unknown => Err(unknown_code(name, text, table)),
     }
 }
 
@@ -226,10 +226,11 @@ impl TwoColumns<Bound> {
             Value::Null => return Ok(Value::Text(day)),
             Value::Absent => return Ok(Value::Absent),
         };
+        let zone = self.zone.as_ref().ok_or_else(|| Failure::missing("the zone of the moment"))?;
         let mut why = LocalTimeError::Form;
         let moment = codec::time_of_day(text, self.format).and_then(|clock| {
             row.is.desk.decoded(day, |day, scratch| {
-                let moment = codec::moment(day, clock, &self.zone, scratch);
+                let moment = codec::moment(day, clock, zone, scratch);
                 moment.map(|(moment, _)| moment).inspect_err(|error| why = *error).ok()
             })
         });

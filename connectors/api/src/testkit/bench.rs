@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Position, Source, TableName, TableSelection};
+use crate::{Explorer, Position, Source, TableName, TableSelection};
 
 /// One row written by a check. Rows are `(id, note)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,4 +92,10 @@ pub trait Bench: Send + Sync {
 
     /// Runs a statement of a finding, with the rights of an administrator.
     fn mend(&self, statement: &str) -> impl Future<Output = ()> + Send;
+}
+
+/// A bench whose database can be looked at.
+pub trait Explores: Bench {
+    /// An explorer of the server's database, with the rights of the source.
+    fn explorer(&self) -> Box<dyn Explorer>;
 }

@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use super::exploring::{
+    a_sample_gives_the_text_of_the_log, rows_are_found_by_their_keys, tables_are_described,
+};
 pub use super::seeding::{
     an_interrupted_seeding_begins_again, seeds_are_of_one_instant_and_come_first,
     seeds_of_a_later_start_meet_the_log,
@@ -162,12 +165,12 @@ pub async fn snapshot_and_log_give_the_same_text(bench: &impl Bench) {
     run.stop().await;
 }
 
-fn expressions(types: &[TypeCase], row: u32) -> Vec<&'static str> {
+pub(super) fn expressions(types: &[TypeCase], row: u32) -> Vec<&'static str> {
     types.iter().map(|case| value(case, row).0).collect()
 }
 
 /// The value of a type in this row; types with fewer values begin again.
-fn value(case: &TypeCase, row: u32) -> (&'static str, Option<&'static str>) {
+pub(super) fn value(case: &TypeCase, row: u32) -> (&'static str, Option<&'static str>) {
     let row = usize::try_from(row).expect("few rows");
     *case.values.iter().cycle().nth(row).expect("a type case has values")
 }

@@ -9,6 +9,7 @@
 mod bench;
 pub mod checks;
 mod describe;
+mod exploring;
 #[cfg(test)]
 mod ledger;
 mod run;
@@ -16,7 +17,7 @@ mod script;
 mod seeding;
 mod selection;
 
-pub use bench::{Bench, TypeCase, Write};
+pub use bench::{Bench, Explores, TypeCase, Write};
 pub use describe::{cells, table};
 pub use run::{Run, Seen, SeenChange};
 pub use script::{Change, Gate, ScriptSource};

@@ -24,12 +24,20 @@ pub async fn check(
     config: &MysqlConfig,
     selection: &dyn TableSelection,
 ) -> Result<Vec<Finding>, SourceError> {
+    let mut findings: Vec<Finding> = config.validate().into_iter().map(misconfigured).collect();
+    if !findings.is_empty() {
+        return Ok(findings);
+    }
     let mut session = connect(config).await?;
     let facts = facts::read(&mut session, selection).await?;
     session.close().await;
-    let mut findings = server::check(&facts);
+    findings.extend(server::check(&facts, config));
     findings.extend(log::check(&facts));
     findings.extend(role::check(&facts, config));
     findings.extend(tables::check(&facts));
     Ok(findings)
+}
+
+fn misconfigured(problem: String) -> Finding {
+    Finding::error("configuration", problem, "correct the source's configuration")
 }

@@ -4,10 +4,13 @@ use erpbridge_connector::Finding;
 
 use super::facts::Facts;
 use crate::binlog::Family;
+use crate::config::{MysqlConfig, TlsMode};
+use crate::url;
 
-pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &Facts, config: &MysqlConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(version(facts));
+    findings.extend(encryption(config));
     findings.extend(number(facts));
     findings.extend(replica(facts));
     findings.extend(cluster(facts));
@@ -36,6 +39,18 @@ fn version(facts: &Facts) -> Option<Finding> {
             "try it on a copy first",
         )
     })
+}
+
+fn encryption(config: &MysqlConfig) -> Option<Finding> {
+    let problem = match config.tls.mode {
+        TlsMode::Disable if !url::is_local(&config.host) => {
+            "rows and password travel in plain text"
+        }
+        TlsMode::Require => "the server's certificate is not verified: anyone can pose as it",
+        _ => return None,
+    };
+    let mend = "set ssl-mode=verify_identity, with ssl-ca for a private authority";
+    Some(Finding::warning("ssl-mode", problem, mend))
 }
 
 /// A server without a number refuses to give out its log.

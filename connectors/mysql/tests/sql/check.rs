@@ -225,7 +225,7 @@ async fn an_anonymous_user_that_goes_before_ours_is_told() {
         "CREATE USER ''@'127.0.0.1'; CREATE USER 'bridge'@'%' IDENTIFIED BY 'bridge-secret'",
     )
     .await;
-    let config = MysqlConfig::from_url("north", &server.url_for("bridge", "", ""));
+    let config = MysqlConfig::from_url("north", &server.url_for("bridge", "", "")).unwrap();
     let findings = found_of(&config, &Database("erp")).await;
     assert_eq!(
         about(&findings, "the server takes \"bridge\" for this user").severity,
@@ -254,4 +254,13 @@ async fn mysql_without_lock_and_without_a_look_at_others_gets_no_snapshot() {
     assert_eq!(about(&findings, "it may not lock tables").severity, Severity::Warning);
     server.execute(&statements[1]).await.unwrap();
     assert_eq!(found(&config, &["erp_1.t"]).await, []);
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_work_is_told_without_asking_any_server() {
+    let mut config = MysqlConfig::from_url("north", "mysql://u@127.0.0.1:1/erp").unwrap();
+    config.batch_bytes = 1;
+    let findings = found(&config, &[]).await;
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].subject, "configuration");
 }

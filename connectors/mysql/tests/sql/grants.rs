@@ -27,7 +27,7 @@ async fn after_the_shipped_script_the_check_has_nothing_to_say() {
             .unwrap();
         server.execute(&statements(&script, flavour)).await.unwrap();
         let url = server.url_for("erpbridge", "change-me", "");
-        let config = MysqlConfig::from_url("north", &url);
+        let config = MysqlConfig::from_url("north", &url).unwrap();
         let mapped = Named::new(&["erp.purchase_order", "erp.purchase_order_line"]);
         let findings = check(&config, &mapped).await.unwrap();
         assert!(findings.is_empty(), "{findings:#?}");

@@ -55,11 +55,11 @@ impl TableSelection for Database {
 
 /// The superuser's source.
 fn config(server: &Mysql) -> MysqlConfig {
-    MysqlConfig::from_url("north", &server.url(""))
+    MysqlConfig::from_url("north", &server.url("")).unwrap()
 }
 
 /// A user with nothing but a login.
 async fn bare_user(server: &Mysql) -> MysqlConfig {
     server.create_user("bridge", "bridge-secret").await.unwrap();
-    MysqlConfig::from_url("north", &server.url_for("bridge", "bridge-secret", ""))
+    MysqlConfig::from_url("north", &server.url_for("bridge", "bridge-secret", "")).unwrap()
 }

@@ -409,3 +409,25 @@ async fn a_prepared_transaction_across_the_moment_is_waited_for_and_then_named()
     done.unwrap();
     assert_eq!(rows.len(), 1, "the moment came after the commit");
 }
+
+#[tokio::test]
+async fn limits_that_are_meant_for_people_do_not_cut_a_table_short() {
+    let server = Mysql::builder(Flavour::MariaDb)
+        .setting("max_statement_time", "0.2")
+        .setting("max_join_size", "10")
+        .setting("init_connect", "'SET SESSION sql_select_limit = 5'");
+    let server = server.start().await.unwrap();
+    let fill = "SET SESSION max_statement_time = 0, sql_big_selects = 1; INSERT INTO big
+                SELECT REPEAT('x', 400) FROM digits a, digits b, digits c, digits d";
+    server.execute(&format!("{DIGITS}{fill}")).await.unwrap();
+    server.execute("SET GLOBAL sql_select_limit = 5").await.unwrap();
+    server.create_user("bridge", "secret").await.unwrap();
+    let grants = "GRANT SELECT ON erp.* TO bridge@127.0.0.1;
+                  GRANT REPLICATION CLIENT ON *.* TO bridge@127.0.0.1";
+    server.execute(grants).await.unwrap();
+    let url = server.url_for("bridge", "secret", "");
+    let config = MysqlConfig::from_url("north", &url).unwrap();
+    let (done, rows) = read(&config, &Named::new(&["erp.big"])).await;
+    done.unwrap();
+    assert_eq!(rows.len(), 10_000);
+}

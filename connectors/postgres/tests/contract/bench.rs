@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use erpbridge_connector::testkit::{Bench, TypeCase, Write};
+use erpbridge_connector::testkit::{Bench, Explores, Tables, TypeCase, Write};
 use erpbridge_connector::{
-    Finding, Position, Source, SourceContext, SourceError, SourceFuture, TableName, TableSchema,
-    TableSelection,
+    Explorer, Finding, Position, Source, SourceContext, SourceError, SourceFuture, TableName,
+    TableSchema, TableSelection,
 };
 use erpbridge_postgres::{PostgresConfig, PostgresSource};
 use erpbridge_test_support::Postgres;
@@ -124,6 +124,13 @@ impl Bench for Server {
 
     async fn mend(&self, statement: &str) {
         self.run(statement).await;
+    }
+}
+
+impl Explores for Server {
+    fn explorer(&self) -> Box<dyn Explorer> {
+        let tables = Arc::new(Tables::new([]));
+        Box::new(PostgresSource::new(self.config.clone(), tables))
     }
 }
 

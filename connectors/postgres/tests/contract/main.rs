@@ -42,4 +42,7 @@ promises! {
     seeds_are_of_one_instant_and_come_first,
     seeds_of_a_later_start_meet_the_log,
     an_interrupted_seeding_begins_again,
+    tables_are_described,
+    a_sample_gives_the_text_of_the_log,
+    rows_are_found_by_their_keys,
 }

@@ -17,6 +17,7 @@ use crate::{
     SourceErrorKind, SourceFuture, TableName, TableSchema, TableSelection, Timestamp,
 };
 
+mod explore;
 mod play;
 
 /// The first transaction is committed one second after this moment: 2026-01-01T00:00:00Z.

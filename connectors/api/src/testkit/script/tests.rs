@@ -1,5 +1,6 @@
 use super::*;
 use crate::testkit::{Run, Tables, table};
+use crate::{Explorer, Sample};
 
 const ROOMY: usize = 1 << 20;
 
@@ -98,4 +99,20 @@ async fn a_source_that_ignores_the_stop_is_found_out() {
     let mut run = start(&source, None);
     run.until_progress().await;
     run.stop().await;
+}
+
+#[tokio::test]
+async fn a_scripts_tables_can_be_looked_at() {
+    let items = items();
+    let source = ScriptSource::new([Arc::clone(&items)]).seed(&items, ["A | Bolt", "B | NULL"]);
+    assert_eq!(source.names().await.unwrap(), [items.name.clone()]);
+    let missing = TableName::new("erp", "none");
+    let found = source.describe(&[missing, items.name.clone()]).await.unwrap();
+    assert_eq!(found[0].nullable, [false, true]);
+    let newest = source.sample(&Sample::any(items.name.clone(), 1)).await.unwrap();
+    assert_eq!(newest.rows, [[Some("B".to_owned()), None]]);
+    let keys = vec![vec!["Bolt".to_owned()]];
+    let asked = Sample::with(items.name.clone(), vec!["name".to_owned()], keys, 9);
+    let named = source.sample(&asked).await.unwrap();
+    assert_eq!(named.rows, [[Some("A".to_owned()), Some("Bolt".to_owned())]]);
 }

@@ -103,7 +103,7 @@ pub async fn take(
     let mut sessions = open(config, std::cmp::max(1, readers)).await?;
     let end = Instant::now() + PATIENCE;
     loop {
-        let asked_at = clock(&mut clerk).await?;
+        let asked_at = catalog::clock(&mut clerk).await?;
         let prepared = Prepared::read(&mut clerk).await?;
         let instance = see(&mut clerk, &mut sessions, &tables).await?;
         let now = catalog::tables(&mut clerk, &asked).await?;
@@ -327,12 +327,3 @@ fn may_not() -> SourceError {
     SourceError::new(SourceErrorKind::Privilege, message)
         .with_hint("run erpbridge check: it prints the GRANT that is missing")
 }
-
-async fn clock(session: &mut Session) -> Result<Timestamp, SourceError> {
-    let micros = session
-        .read("read the server's clock", CLOCK, |row| catalog::text(row, 0).parse().ok())
-        .await?;
-    Ok(Timestamp::from_micros(micros.into_iter().flatten().next().unwrap_or_default()))
-}
-
-const CLOCK: &str = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)";

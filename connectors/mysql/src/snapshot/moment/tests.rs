@@ -66,7 +66,8 @@ impl Busy {
 
 fn config(server: &Mysql, user: &str, password: &str) -> MysqlConfig {
     let url = server.url_for(user, password, "erp");
-    MysqlConfig { snapshot_tables_in_parallel: 3, ..MysqlConfig::from_url("north", &url) }
+    let config = MysqlConfig::from_url("north", &url).unwrap();
+    MysqlConfig { snapshot_tables_in_parallel: 3, ..config }
 }
 
 /// What every session of a moment counts.

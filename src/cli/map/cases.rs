@@ -1,54 +1,17 @@
-//! `erpbridge map`: check and test mapping files without a database.
+//! `erpbridge map test`: the cases beside the mappings.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Subcommand;
 use erpbridge_connector::Finding;
 
 use super::{CommandError, Outcome, report};
 use crate::canonical::EventBatch;
-use crate::mapping::{Desk, Mapping, MemoryRows, Pseudonym, cases};
+use crate::mapping::{Desk, MemoryRows, Pseudonym, cases};
 use crate::pipeline::{Plans, convert_whole};
 
-#[derive(Debug, Subcommand)]
-pub(super) enum MapCommand {
-    /// Check mapping files: every finding with file, line and column.
-    Check {
-        /// Mapping files, or directories of one mapping each.
-        #[arg(required = true, value_name = "PATH")]
-        paths: Vec<PathBuf>,
-    },
-    /// Run the cases beside the mappings: rows in, events out.
-    Test {
-        /// Directories of mappings with their `*.cases.yaml`, or one above them.
-        #[arg(required = true, value_name = "PATH")]
-        paths: Vec<PathBuf>,
-        /// Write what came out as what is expected, to be reviewed as a diff.
-        #[arg(long)]
-        update: bool,
-    },
-}
-
-pub(super) fn run(command: &MapCommand) -> Result<Outcome, CommandError> {
-    match command {
-        MapCommand::Check { paths } => check(paths),
-        MapCommand::Test { paths, update: false } => run_cases(paths),
-        MapCommand::Test { paths, update: true } => update_cases(paths),
-    }
-}
-
-fn check(paths: &[PathBuf]) -> Result<Outcome, CommandError> {
-    let findings = match Mapping::load(paths) {
-        Ok(mapping) => mapping.warnings().to_vec(),
-        Err(findings) => findings,
-    };
-    let broken = report::print(&findings)?;
-    Ok(if broken { Outcome::Failed } else { Outcome::Done })
-}
-
-fn run_cases(paths: &[PathBuf]) -> Result<Outcome, CommandError> {
+pub(super) fn run(paths: &[PathBuf]) -> Result<Outcome, CommandError> {
     let mut counts = Counts::default();
     for file in case_files(paths)? {
         match cases::run(&file, convert) {
@@ -59,7 +22,7 @@ fn run_cases(paths: &[PathBuf]) -> Result<Outcome, CommandError> {
     counts.conclude()
 }
 
-fn update_cases(paths: &[PathBuf]) -> Result<Outcome, CommandError> {
+pub(super) fn update(paths: &[PathBuf]) -> Result<Outcome, CommandError> {
     let mut counts = Counts::default();
     for file in case_files(paths)? {
         match cases::update(&file, convert) {
@@ -70,7 +33,7 @@ fn update_cases(paths: &[PathBuf]) -> Result<Outcome, CommandError> {
     if counts.failed > 0 {
         return Ok(Outcome::Failed);
     }
-    run_cases(paths)
+    run(paths)
 }
 
 /// The cases files of the paths; a directory without any stands for the mappings below it.
@@ -100,7 +63,7 @@ fn directories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
 }
 
 /// Cases go the way of production: remembered, folded, mapped, settled.
-fn convert(play: &cases::Play<'_>) -> EventBatch {
+pub(super) fn convert(play: &cases::Play<'_>) -> EventBatch {
     let mut plans = Plans::new(cases::SOURCE, Arc::clone(play.mapping), play.schemas.to_vec());
     // Cases show that a field is masked, not with which key.
     let pseudonym = Pseudonym::new(&[0; 32], cases::SOURCE).map(Arc::new);

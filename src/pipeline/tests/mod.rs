@@ -1,5 +1,7 @@
 //! The pipeline between a queue and a stream in memory.
 
+mod waiting;
+
 use std::sync::Arc;
 use std::time::Duration;
 
