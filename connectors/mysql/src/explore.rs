@@ -2,12 +2,17 @@
 //!
 //! # Why this does not hurt a database in use
 //!
-//! Every question runs in a read-only transaction with a short patience for locks and a deadline,
-//! which the server keeps itself where it can (`MySQL` 5.7.8, `MariaDB` 10.1). A sample is
-//! `LIMIT`ed, and ordered only by the primary key of an `InnoDB` table, which is the table itself:
-//! it is read backwards and left after the limit. Where rows are asked for by their columns nothing
-//! is ordered. Values are written as the column's type wants them, so that an index on it is used;
-//! what such a comparison finds too much (most collations know no upper case) is left out here.
+//! Every question runs in a read-only transaction with a short patience for locks, and if it takes
+//! too long the server is told to give it up. A sample is `LIMIT`ed, and ordered only by the primary
+//! key, which the server is made to read backwards, so it stops after the limit. Where rows are
+//! asked for by their columns nothing is ordered, because an order would invite the server to walk
+//! the whole key instead of looking the rows up.
+//!
+//! # Why only rows that were asked for come
+//!
+//! To the server `'2x'` is a 2 where a number is asked for, and `a` is an `A` in most collations. So
+//! a text that is no value of its column is not even asked for, and of what comes, rows whose texts
+//! are others are left out.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,8 +24,8 @@ use erpbridge_connector::{
 use futures_util::TryStreamExt;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use tokio::time::timeout;
 
-use crate::binlog::Family;
 use crate::catalog::{self, Table};
 use crate::config::MysqlConfig;
 use crate::session::{Session, connect, server_error};
@@ -29,14 +34,9 @@ use crate::values::{Answers, Cells};
 
 /// The names of all tables a mapping may name.
 pub(crate) async fn names(config: &MysqlConfig) -> Result<Vec<TableName>, SourceError> {
-    within_deadline(async {
-        let mut session = open(config).await?;
-        let mut relations = catalog::relations(&mut session).await?;
-        session.close().await;
-        relations.retain(catalog::Relation::has_rows);
-        Ok(relations.into_iter().map(|relation| relation.name).collect())
-    })
-    .await
+    let relations = asking(config, async |session| catalog::relations(session).await).await?;
+    let tables = relations.into_iter().filter(catalog::Relation::has_rows);
+    Ok(tables.map(|relation| relation.name).collect())
 }
 
 /// These tables as they are now.
@@ -44,182 +44,165 @@ pub(crate) async fn describe(
     config: &MysqlConfig,
     tables: &[TableName],
 ) -> Result<Vec<Explored>, SourceError> {
-    within_deadline(async {
-        let mut session = open(config).await?;
-        let identity = catalog::identity(&mut session).await?;
-        let mut found = catalog::describe(&mut session, tables).await?;
-        session.close().await;
-        found.sort_by_key(|found| tables.iter().position(|name| *name == found.shape.name()));
-        let explored = |Table { shape, rows_estimate, .. }: Table| Explored {
-            schema: Arc::new(shape.schema(identity)),
-            nullable: shape.columns.iter().map(|column| column.nullable).collect(),
-            rows_estimate,
-        };
-        Ok(found.into_iter().map(explored).collect())
-    })
-    .await
+    let described = asking(config, async |session| {
+        let identity = catalog::identity(session).await?;
+        let found = catalog::describe(session, tables).await?;
+        Ok(found.into_iter().map(|table| explored(&table, identity)).collect())
+    });
+    described.await
+}
+
+fn explored(table: &Table, identity: erpbridge_connector::ReplicaIdentity) -> Explored {
+    Explored {
+        schema: Arc::new(table.shape.schema(identity)),
+        nullable: table.shape.columns.iter().map(|column| column.nullable).collect(),
+        rows_estimate: table.rows_estimate,
+    }
 }
 
 /// Some rows of a table.
 pub(crate) async fn sample(config: &MysqlConfig, asked: &Sample) -> Result<Sampled, SourceError> {
-    within_deadline(async {
-        let mut session = open(config).await?;
-        let identity = catalog::identity(&mut session).await?;
-        let found = catalog::describe(&mut session, std::slice::from_ref(&asked.table)).await?;
-        let found =
-            found.into_iter().next().ok_or_else(|| refused(asked, "there is no such table"));
-        let found = found?;
-        let table = Arc::new(found.shape.schema(identity));
-        if let Some(column) = asked.columns.iter().find(|column| table.column(column).is_none()) {
-            return Err(refused(asked, &format!("it has no column `{column}`")));
-        }
-        let answers = Answers::new(&found.shape)
-            .map_err(|column| refused(asked, &format!("its column `{column}` cannot be read")))?;
-        let rows = match select(&found, &table, &answers, asked) {
-            Some(statement) => {
-                let question = Question { asked, table: &table, answers: &answers, statement };
-                question.rows(&mut session, config.max_row_bytes).await?
-            }
-            None => Vec::new(),
-        };
-        session.close().await;
-        Ok(Sampled { table, rows })
-    })
-    .await
+    asking(config, async |session| sample_with(session, config.max_row_bytes, asked).await).await
 }
 
-fn refused(asked: &Sample, why: &str) -> SourceError {
-    let message = format!("sample table `{}`: {why}", asked.table);
-    SourceError::new(SourceErrorKind::Setup, message)
-}
-
-async fn within_deadline<T>(
-    question: impl Future<Output = Result<T, SourceError>>,
-) -> Result<T, SourceError> {
-    tokio::time::timeout(EXPLORE_DEADLINE, Box::pin(question)).await.unwrap_or_else(|_| {
-        let message = format!("the server has not answered within {EXPLORE_DEADLINE:?}");
-        Err(SourceError::new(SourceErrorKind::Busy, message))
-    })
-}
-
-/// A session in a read-only transaction that cannot stand in anybody's way. It ends with the
-/// session.
-async fn open(config: &MysqlConfig) -> Result<Session, SourceError> {
-    let mut session = connect(config).await?;
-    let (family, version) = (session.family(), session.version());
-    let deadline = match family {
-        Family::MySql if version >= (5, 7, 8) => {
-            format!(", max_execution_time = {}", EXPLORE_DEADLINE.as_millis())
-        }
-        Family::MariaDb if version >= (10, 1, 0) => {
-            format!(", max_statement_time = {}", EXPLORE_DEADLINE.as_secs())
-        }
-        _ => String::new(),
+async fn sample_with(
+    session: &mut Session,
+    max_row_bytes: usize,
+    asked: &Sample,
+) -> Result<Sampled, SourceError> {
+    let refused = |why: String| {
+        let message = format!("sample table `{}`: {why}", asked.table);
+        SourceError::new(SourceErrorKind::Setup, message)
     };
-    let wait = EXPLORE_LOCK_WAIT.as_secs();
-    let statements = format!(
-        "SET SESSION lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}{deadline}; \
-         START TRANSACTION READ ONLY"
-    );
-    session.run("begin to look at the database", &statements).await?;
-    Ok(session)
+    let identity = catalog::identity(session).await?;
+    let found = catalog::describe(session, std::slice::from_ref(&asked.table)).await?;
+    let found = found.into_iter().next().ok_or_else(|| refused("there is no such table".into()))?;
+    let schema = Arc::new(found.shape.schema(identity));
+    let columns = asked.columns.iter().map(|name| {
+        schema.column(name).ok_or_else(|| refused(format!("it has no column `{name}`")))
+    });
+    let columns: Vec<usize> = columns.collect::<Result<_, _>>()?;
+    let answers = Answers::new(&found.shape)
+        .map_err(|column| refused(format!("column `{column}` cannot be read")))?;
+    let rows = match select(&schema, &answers, &columns, asked) {
+        Some(statement) => rows(session, &answers, &statement, max_row_bytes).await?,
+        None => Vec::new(),
+    };
+    let rows = rows.into_iter().filter(|row| as_asked(row, &columns, asked)).collect();
+    Ok(Sampled { table: schema, rows })
+}
+
+/// Asks something in a read-only transaction that cannot stand in anybody's way, and for no longer
+/// than may be.
+async fn asking<T>(
+    config: &MysqlConfig,
+    ask: impl AsyncFnOnce(&mut Session) -> Result<T, SourceError>,
+) -> Result<T, SourceError> {
+    let mut session = connect(config).await?;
+    let patience = format!("SET SESSION lock_wait_timeout = {}", EXPLORE_LOCK_WAIT.as_secs());
+    let begin = format!("{patience}; START TRANSACTION READ ONLY");
+    session.run("begin to look at the database", &begin).await?;
+    let thread = session.conn().id();
+    if let Ok(answer) = timeout(EXPLORE_DEADLINE, Box::pin(ask(&mut session))).await {
+        session.close().await;
+        return answer;
+    }
+    drop(session);
+    // It would work on for as long as nobody reads its answer.
+    let mut killer = connect(config).await?;
+    killer.run("give up a question", &format!("KILL {thread}")).await?;
+    killer.close().await;
+    let message = format!("the server took longer than {EXPLORE_DEADLINE:?} for an answer");
+    Err(SourceError::new(SourceErrorKind::Busy, message)
+        .with_hint("ask for rows by columns that have an index, or in a quiet hour"))
 }
 
 /// The statement; none where nothing can be found.
-fn select(found: &Table, table: &TableSchema, answers: &Answers, asked: &Sample) -> Option<String> {
-    let filter = if asked.columns.is_empty() {
-        if found.keeps_versions() { newest(table) } else { String::new() }
-    } else {
-        filter(table, asked)?
-    };
-    let (columns, name, limit) = (answers.columns(), sql::table(&table.name), asked.limit);
-    (limit > 0).then(|| format!("SELECT {columns} FROM {name}{filter} LIMIT {limit}"))
+fn select(
+    table: &TableSchema,
+    answers: &Answers,
+    columns: &[usize],
+    asked: &Sample,
+) -> Option<String> {
+    if asked.limit == 0 {
+        return None;
+    }
+    let how = if columns.is_empty() { newest(table) } else { filter(table, columns, asked)? };
+    let (cells, name, limit) = (answers.columns(), sql::table(&table.name), asked.limit);
+    Some(format!("SELECT {cells} FROM {name}{how} LIMIT {limit}"))
 }
 
 fn newest(table: &TableSchema) -> String {
     let key = table.primary_key.iter().filter_map(|column| table.columns.get(*column));
     let key: Vec<String> =
         key.map(|column| format!("{} DESC", sql::identifier(&column.name))).collect();
-    if key.is_empty() { String::new() } else { format!(" ORDER BY {}", key.join(", ")) }
+    if key.is_empty() {
+        return String::new();
+    }
+    format!(" FORCE INDEX FOR ORDER BY (PRIMARY) ORDER BY {}", key.join(", "))
 }
 
-fn filter(table: &TableSchema, asked: &Sample) -> Option<String> {
+/// `None` if no key is one that a row can have.
+fn filter(table: &TableSchema, columns: &[usize], asked: &Sample) -> Option<String> {
     let one = |key: &Vec<String>| {
-        let equal = |(name, text): (&String, &String)| {
-            let column = table.columns.get(table.column(name)?)?;
-            Some(format!("{} = {}", sql::identifier(name), value(column.kind, text)?))
-        };
-        let tests: Option<Vec<String>> = asked.columns.iter().zip(key).map(equal).collect();
-        Some(format!("({})", tests?.join(" AND ")))
+        let tests = columns.iter().zip(key).map(|(place, text)| {
+            let column = table.columns.get(*place)?;
+            Some(format!("{} = {}", sql::identifier(&column.name), literal(column.kind, text)?))
+        });
+        Some(format!("({})", tests.collect::<Option<Vec<_>>>()?.join(" AND ")))
     };
-    // A text that is no value of its column is in no row.
     let keys: Vec<String> = asked.keys.iter().filter_map(one).collect();
     (!keys.is_empty()).then(|| format!(" WHERE {}", keys.join(" OR ")))
 }
 
-/// A canonical text as a literal of its column's type; `None` if it is none. (A text that is
-/// compared with a number would be taken for zero.)
-fn value(kind: ColumnKind, text: &str) -> Option<String> {
-    match kind {
+/// A canonical text as the server reads it; `None` if it is no value of this kind.
+fn literal(kind: ColumnKind, text: &str) -> Option<String> {
+    Some(match kind {
         ColumnKind::Integer | ColumnKind::Decimal | ColumnKind::Float32 | ColumnKind::Float64 => {
-            let digits = text.strip_prefix('-').unwrap_or(text);
-            let number = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-            (number && digits.starts_with(|first: char| first.is_ascii_digit()))
-                .then(|| text.to_owned())
+            let plain = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+            (text.bytes().all(plain) && text.parse::<f64>().is_ok()).then(|| text.to_owned())?
         }
         ColumnKind::Bytes => {
             let digits = text.strip_prefix("\\x")?;
-            digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| format!("X'{digits}'"))
+            let plain = digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            plain.then(|| format!("X'{digits}'"))?
         }
-        ColumnKind::Instant => Some(sql::literal(text.strip_suffix("+00").unwrap_or(text))),
-        _ => Some(sql::literal(text)),
-    }
+        ColumnKind::Instant => sql::literal(text.strip_suffix("+00").unwrap_or(text)),
+        _ => sql::literal(text),
+    })
 }
 
-/// A question that can be asked.
-struct Question<'a> {
-    asked: &'a Sample,
-    table: &'a TableSchema,
-    answers: &'a Answers,
-    statement: String,
+fn as_asked(row: &[Option<String>], columns: &[usize], asked: &Sample) -> bool {
+    let has = |key: &Vec<String>| {
+        columns.iter().zip(key).all(|(place, text)| row.get(*place) == Some(&Some(text.clone())))
+    };
+    columns.is_empty() || asked.keys.iter().any(has)
 }
 
-impl Question<'_> {
-    async fn rows(
-        &self,
-        session: &mut Session,
-        max_row_bytes: usize,
-    ) -> Result<Vec<Vec<Option<String>>>, SourceError> {
-        let doing = format!("sample table `{}`", self.table.name);
-        let failed = |error| server_error(error, &doing);
-        let opened = session.conn().exec_stream::<Row, _, _>(self.statement.as_str(), ()).await;
-        let mut found = pin!(opened.map_err(failed)?);
-        let (mut rows, mut bytes, mut cells) = (Vec::new(), 0, Cells::default());
-        while let Some(row) = found.try_next().await.map_err(failed)? {
-            self.answers.read(&row, &mut cells).map_err(|error| {
-                SourceError::new(SourceErrorKind::Decode, doing.clone()).with_cause(error)
-            })?;
-            let row: Vec<Option<String>> =
-                cells.values().map(|value| value.text().map(str::to_owned)).collect();
-            let weight: usize = row.iter().flatten().map(String::len).sum();
-            bytes += weight;
-            if weight > max_row_bytes || bytes > SAMPLE_BYTES {
-                break;
-            }
-            if self.is_asked_for(&row) {
-                rows.push(row);
-            }
+async fn rows(
+    session: &mut Session,
+    answers: &Answers,
+    statement: &str,
+    max_row_bytes: usize,
+) -> Result<Vec<Vec<Option<String>>>, SourceError> {
+    let doing = "read a sample";
+    let opened = session.conn().exec_stream::<Row, _, _>(statement, ()).await;
+    let mut answer = pin!(opened.map_err(|error| server_error(error, doing))?);
+    let (mut rows, mut bytes, mut cells) = (Vec::new(), 0, Cells::default());
+    while let Some(row) = answer.try_next().await.map_err(|error| server_error(error, doing))? {
+        answers.read(&row, &mut cells).map_err(|unreadable| {
+            SourceError::new(SourceErrorKind::Decode, doing).with_cause(unreadable)
+        })?;
+        let row: Vec<Option<String>> =
+            cells.values().map(|value| value.text().map(str::to_owned)).collect();
+        let length: usize = row.iter().flatten().map(String::len).sum();
+        bytes += length;
+        if length > max_row_bytes || bytes > SAMPLE_BYTES {
+            break;
         }
-        Ok(rows)
+        rows.push(row);
     }
-
-    fn is_asked_for(&self, row: &[Option<String>]) -> bool {
-        let cell = |name: &String| row.get(self.table.column(name)?)?.as_ref();
-        let equal = |key: &Vec<String>| {
-            self.asked.columns.iter().zip(key).all(|(name, text)| cell(name) == Some(text))
-        };
-        self.asked.columns.is_empty() || self.asked.keys.iter().any(equal)
-    }
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -227,18 +210,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_becomes_a_value_of_its_column_or_none() {
-        let cases = [
-            (ColumnKind::Integer, "-12", Some("-12")),
-            (ColumnKind::Integer, "x", None),
-            (ColumnKind::Decimal, "1.50 OR 1=1", None),
-            (ColumnKind::Bytes, "\\x00ff", Some("X'00ff'")),
-            (ColumnKind::Bytes, "00ff", None),
-            (ColumnKind::Text, "it's", Some("'it''s'")),
+    fn a_text_that_is_no_value_of_its_column_is_not_asked_for() {
+        for (kind, text, expected) in [
+            (ColumnKind::Integer, "-42", Some("-42")),
+            (ColumnKind::Integer, "2x", None),
+            (ColumnKind::Integer, "", None),
+            (ColumnKind::Integer, "1 OR 1=1", None),
+            (ColumnKind::Decimal, "1.10", Some("1.10")),
+            (ColumnKind::Decimal, "1-1", None),
+            (ColumnKind::Bytes, "\\xdead", Some("X'dead'")),
+            (ColumnKind::Bytes, "\\xdea", None),
+            (ColumnKind::Bytes, "dead", None),
             (ColumnKind::Instant, "2024-01-02 03:04:05+00", Some("'2024-01-02 03:04:05'")),
-        ];
-        for (kind, text, expected) in cases {
-            assert_eq!(value(kind, text).as_deref(), expected, "{text}");
+            (ColumnKind::Text, "it's", Some("'it''s'")),
+        ] {
+            assert_eq!(literal(kind, text).as_deref(), expected, "{text}");
         }
     }
 }

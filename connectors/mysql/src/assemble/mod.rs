@@ -16,6 +16,12 @@
 //! **What a position covers.** [`Assembler::reached`] moves only at the end of a transaction and at
 //! events between two of them. Resuming after it therefore repeats whole transactions and omits
 //! none. A window of an unfinished transaction carries the position before that transaction.
+//!
+//! **Where another server's log is entered.** By identifiers, not by a place: the server leaves out
+//! what it is told is known, and says nothing of where that ends. What it sends first, the beginning
+//! of a file, may lie far before; so there is no position until its first transaction begins or it
+//! says that it has none. And because what is known may still stand behind that place, transactions
+//! of `MySQL` are recognised by their identifiers at any time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -59,15 +65,16 @@ pub struct Limits {
 /// Events in order, on their way to the queue.
 pub type Outbox = VecDeque<SourceEvent>;
 
-/// What is known already of the log to be read: it begins before the place that has been reached
-/// if prepared transactions are to be read again, or if another server's log was entered.
+/// What is known already of the log to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
     /// Nothing.
     Nothing,
-    /// What was committed before this place of the same log.
+    /// What was committed before this place of the same log: it is read from an earlier place on,
+    /// because of prepared transactions.
     Before(Coordinates),
-    /// These transactions, wherever they stand.
+    /// These transactions, wherever they stand: another server's log is entered. The place that
+    /// has been reached means nothing there.
     These(GtidSet),
 }
 
@@ -103,6 +110,8 @@ pub struct Assembler {
     places: Places,
     limits: Limits,
     known: Known,
+    /// Whether the place reached is one of this log.
+    placed: bool,
     tables: Tables,
     builder: BatchBuilder,
     open: Option<Open>,
@@ -127,6 +136,7 @@ impl Assembler {
             selection,
             places,
             limits,
+            placed: !matches!(known, Known::These(_)),
             known,
             tables: Tables::default(),
             builder: BatchBuilder::new(),
@@ -144,9 +154,10 @@ impl Assembler {
         &self.reached
     }
 
-    /// Everything before this place has been handed over; none while rows wait in the batch.
+    /// Everything before this place has been handed over; none while rows wait in the batch, or as
+    /// long as the place is not known.
     pub fn handed_over(&self) -> Option<&Reached> {
-        self.builder.is_empty().then_some(&self.reached)
+        (self.placed && self.builder.is_empty()).then_some(&self.reached)
     }
 
     /// When the last complete transaction was committed.
@@ -185,7 +196,11 @@ impl Assembler {
             Event::XaPrepare { xid, one_phase } => self.prepare(xid, *one_phase, located, out)?,
             Event::Format { .. } | Event::Rotate => self.new_file(located, out)?,
             Event::Before(gtids) => self.before(gtids, located),
-            Event::Heartbeat | Event::Other => self.pass(located),
+            Event::Heartbeat => {
+                self.placed |= self.open.is_none();
+                self.pass(located);
+            }
+            Event::Other => self.pass(located),
             Event::Payload => {}
             Event::Incident => return Err(incident(located)),
         }
@@ -219,6 +234,9 @@ impl Assembler {
             return Err(disorder("a transaction begins inside another"));
         }
         let mut open = Open::new(located);
+        if !std::mem::replace(&mut self.placed, true) {
+            self.reached.at = open.begins.clone();
+        }
         open.gtid.clone_from(&start.gtid);
         if let Some(micros) = start.committed_at_micros {
             open.committed_at = Timestamp::from_micros(micros);
@@ -234,16 +252,16 @@ impl Assembler {
 
     /// Opens a transaction, and finds out whether its outcome is known.
     fn begin(&mut self, mut open: Open) {
+        let named = |gtids: &GtidSet| open.gtid.as_ref().is_some_and(|gtid| gtids.contains(gtid));
         open.known = match &self.known {
             Known::Nothing => false,
             Known::Before(place) => open.begins.order(place).is_lt(),
-            Known::These(gtids) => open.gtid.as_ref().is_some_and(|gtid| gtids.contains(gtid)),
+            Known::These(gtids) => named(gtids),
         };
-        if !open.known {
-            // In another server's log, which was entered by what is known, nothing has said before
-            // how far that reaches.
-            self.reached.at.clone_from(&open.begins);
-        }
+        // Only a set of MySQL's names each transaction: in a domain of MariaDB's, numbers may lie
+        // behind those that came before.
+        let exact = self.reached.gtids.as_ref().filter(|gtids| matches!(gtids, GtidSet::MySql(_)));
+        open.known |= exact.is_some_and(named);
         self.open = Some(open);
     }
 
@@ -288,7 +306,7 @@ impl Assembler {
             }
             Known::Nothing | Known::These(_) => false,
         };
-        if behind || located.file.is_empty() {
+        if behind || !self.placed || located.file.is_empty() {
             return;
         }
         if self.reached.at.file != located.file {

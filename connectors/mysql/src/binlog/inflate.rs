@@ -11,6 +11,9 @@ use super::bytes::Bytes;
 /// No packet is larger, so no event is.
 const MOST: u64 = 1 << 30;
 
+/// So much room is kept from one event to the next.
+const KEPT: usize = 1 << 20;
+
 /// Inflates into `inflated`, replacing what is there.
 pub(super) fn inflate(compressed: &[u8], inflated: &mut Vec<u8>) -> Result<(), Malformed> {
     let mut bytes = Bytes(compressed);
@@ -23,6 +26,9 @@ pub(super) fn inflate(compressed: &[u8], inflated: &mut Vec<u8>) -> Result<(), M
     let length = length.iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
     if length > MOST {
         return Err(Malformed::Compression);
+    }
+    if inflated.capacity() > KEPT {
+        *inflated = Vec::new();
     }
     inflated.clear();
     let mut decoder = ZlibDecoder::new(bytes.0).take(length + 1);

@@ -75,11 +75,12 @@ fn select(facts: &Facts, wanted: &Wanted) -> Finding {
 /// A moment needs a lock where the server is busy, or a look at who is writing.
 fn moment(facts: &Facts) -> Option<Finding> {
     let account = &facts.account;
-    let unlocked: BTreeSet<&str> = facts
-        .tables
-        .iter()
-        .filter(|table| !account.may_on("LOCK TABLES", &table.name))
-        .map(|table| table.name.schema.as_str())
+    // A table that is not seen may only have been kept from us.
+    let unseen = facts.missing.iter().map(|(name, _)| name);
+    let mapped = facts.tables.iter().map(|table| &table.name).chain(unseen);
+    let unlocked: BTreeSet<&str> = mapped
+        .filter(|table| !account.may_on("LOCK TABLES", table))
+        .map(|table| table.schema.as_str())
         .collect();
     let (locks, looks) = (unlocked.is_empty(), account.may(&["PROCESS"]));
     let (problem, error) = match (locks, looks) {

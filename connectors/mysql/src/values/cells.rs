@@ -22,8 +22,12 @@ pub struct Cells {
 }
 
 impl Cells {
-    /// Forgets the row before.
+    /// Forgets the row before, and after a large one its room too.
     pub(super) fn clear(&mut self) {
+        const KEPT: usize = 1 << 20;
+        if self.text.capacity() > KEPT {
+            self.text = String::new();
+        }
         self.text.clear();
         self.spans.clear();
     }

@@ -4,7 +4,8 @@ use erpbridge_connector::{Operation, SourceEvent, TableSchema};
 use erpbridge_mysql::binlog::kind;
 use erpbridge_test_support::Flavour;
 
-use super::lab::{Lab, Log, Row1};
+use super::lab::Lab;
+use super::reading::{Log, Told};
 
 const ITEM: &str = "CREATE TABLE item (id INT PRIMARY KEY, name VARCHAR(20), qty DECIMAL(9,2), \
     note TEXT);";
@@ -18,7 +19,7 @@ fn cells(texts: [&str; 4]) -> Option<Vec<String>> {
     Some(texts.map(str::to_owned).to_vec())
 }
 
-fn images(row: &Row1) -> (Operation, Option<Vec<String>>, Option<Vec<String>>) {
+fn images(row: &Told) -> (Operation, Option<Vec<String>>, Option<Vec<String>>) {
     (row.operation, row.before.clone(), row.after.clone())
 }
 

@@ -6,5 +6,7 @@
 mod charsets;
 mod forms;
 mod lab;
+mod reading;
+mod recorded;
 mod transactions;
 mod types;

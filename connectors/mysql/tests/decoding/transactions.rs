@@ -6,12 +6,13 @@ use erpbridge_mysql::position::{Coordinates, Reached};
 use erpbridge_test_support::Flavour;
 use mysql_async::prelude::Queryable;
 
-use super::lab::{Lab, Log};
+use super::lab::Lab;
+use super::reading::{Log, Told};
 
 const ITEM: &str = "CREATE TABLE item (id INT PRIMARY KEY, name VARCHAR(20)) ENGINE=InnoDB;";
 
 fn keys(log: &Log) -> Vec<&str> {
-    let key = |row: &'_ super::lab::Row1| row.after.clone().or(row.before.clone()).unwrap();
+    let key = |row: &'_ Told| row.after.clone().or(row.before.clone()).unwrap();
     log.rows.iter().map(|row| key(row)[0].clone()).map(|key| &*key.leak()).collect()
 }
 

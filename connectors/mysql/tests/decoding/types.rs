@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use erpbridge_test_support::Flavour;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 
 use super::lab::Lab;
+use super::reading::Log;
+
+/// Cells by table and key.
+pub(crate) type Tables = BTreeMap<String, BTreeMap<String, String>>;
 
 /// A type, how SELECT is made to spell its values like the contract, and values to write.
-struct Case {
+pub(crate) struct Case {
     column: &'static str,
     /// `@` stands for the column.
     select: &'static str,
@@ -56,7 +62,7 @@ const MOMENTS: &[&str] = &[
     "'2000-12-31 12:00:00.10'",
 ];
 
-const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     case("TINYINT", PLAIN, &["0", "-1", "127", "-128"]),
     case("TINYINT(1)", PLAIN, &["0", "1", "2", "-1"]),
     case("TINYINT UNSIGNED", PLAIN, &["0", "255", "128"]),
@@ -142,7 +148,7 @@ const CASES: &[Case] = &[
     case("POINT", HEX, &["POINT(1, 2)"]),
 ];
 
-const MARIADB: &[Case] = &[
+pub(crate) const MARIADB: &[Case] = &[
     case(
         "UUID",
         PLAIN,
@@ -165,7 +171,42 @@ const MARIADB: &[Case] = &[
     case("BLOB COMPRESSED", HEX, &["REPEAT(0xAB, 3000)", "0x00"]),
 ];
 
-async fn every_type_is_told_as_select_tells_it(lab: Lab, cases: &[&Case]) {
+/// `MariaDB` since 11.5, and 11.7.
+pub(crate) const MARIADB_11: &[Case] = &[
+    case("TIMESTAMP", MOMENT, &["'2038-01-19 03:14:08'", "'2100-01-02'", "'2106-02-07 06:28:15'"]),
+    case("TIMESTAMP(6)", MOMENT, &["'2106-02-07 06:28:15.999999'"]),
+    case("VECTOR(3)", HEX, &["VEC_FromText('[1,2.5,-3]')"]),
+];
+
+/// `MySQL` 9.7.
+pub(crate) const MYSQL: &[Case] = &[
+    case(
+        "JSON",
+        TEXT,
+        &[
+            "JSON_OBJECT('d', CAST('-12.50' AS DECIMAL(10,2)), 'i', 1, 'n', NULL, 'y', true)",
+            "JSON_OBJECT('at', TIMESTAMP'2024-02-29 23:59:58.5', 'on', DATE'2024-02-29')",
+            "JSON_ARRAY(TIME'-01:02:03.25', TIME'838:59:59')",
+            "JSON_OBJECT('b', CAST('abc' AS BINARY), 'bits', b'101')",
+            "JSON_ARRAY(1e0, -1.5e300, 1e15, 1e14, 123456789012345680e0, 1e-5, 1e-15, 1e-16, 0.1e0)",
+            "JSON_ARRAY(123456789.125e0, 1e16, 1234567890123456e0, 100000e0, 2.5e-10, -0e0)",
+            "JSON_ARRAY(-32768, 32767, 65535, -2147483648, 2147483647, 4294967295)",
+            "JSON_ARRAY(-9223372036854775808, 18446744073709551615)",
+            r#"JSON_ARRAY('a"b\\c\nd\te', '\r\b', '€😀', CHAR(1 USING utf8mb4), '/')"#,
+            "JSON_OBJECT('longer', JSON_OBJECT('b', JSON_ARRAY(), 'a', JSON_OBJECT()))",
+            "JSON_ARRAY(REPEAT('x', 70000), 100000, -5, true, JSON_OBJECT('k', 70000))",
+            "CAST('null' AS JSON)",
+            "CAST('true' AS JSON)",
+            r#"CAST('"s"' AS JSON)"#,
+        ],
+    ),
+    case("JSON", TEXT, &["JSON_ARRAY(REPEAT(CAST('x' AS BINARY), 100))"]),
+    case("VECTOR(3)", HEX, &["TO_VECTOR('[1,2.5,-3]')"]),
+    case("VARCHAR(20) COLLATE utf8mb4_0900_as_cs", TEXT, &["'ä'"]),
+];
+
+/// Makes a table of each type and writes the values.
+pub(crate) fn statements(cases: &[&Case]) -> String {
     let mut sql = "SET sql_mode = '', time_zone = '+00:00'; SET NAMES utf8mb4;".to_owned();
     for (place, case) in cases.iter().enumerate() {
         write!(sql, "CREATE TABLE t{place} (id INT PRIMARY KEY, v {} NULL);", case.column).unwrap();
@@ -173,38 +214,49 @@ async fn every_type_is_told_as_select_tells_it(lab: Lab, cases: &[&Case]) {
         let values: Vec<_> = values.chain(["(99, NULL)".to_owned()]).collect();
         write!(sql, "INSERT INTO t{place} VALUES {};", values.join(", ")).unwrap();
     }
-    lab.run(&sql).await;
-    let log = lab.log().await.unwrap();
-    let mut wrong = Vec::new();
+    sql
+}
+
+/// The cells of each table by its rows' keys, as SELECT tells them.
+pub(crate) async fn selected(client: &mut Conn, cases: &[&Case]) -> Tables {
+    client.query_drop("SET time_zone = '+00:00'").await.unwrap();
+    let mut tables = Tables::new();
     for (place, case) in cases.iter().enumerate() {
-        let table = format!("t{place}");
-        let found: BTreeMap<String, String> = log
-            .rows
-            .iter()
-            .filter(|row| row.table == table)
-            .map(|row| row.after.as_ref().unwrap())
-            .map(|row| (row[0].clone(), row[1].clone()))
-            .collect();
         let select = case.select.replace('@', "v");
         let query =
-            format!("SELECT CAST(id AS CHAR), CONVERT({select} USING utf8mb4) FROM erp.{table}");
-        let mut client = lab.server.client().await.unwrap();
-        mysql_async::prelude::Queryable::query_drop(&mut client, "SET time_zone = '+00:00'")
-            .await
-            .unwrap();
-        let rows: Vec<(String, Option<String>)> =
-            mysql_async::prelude::Queryable::query(&mut client, query).await.unwrap();
-        let expected: BTreeMap<String, String> = rows
-            .into_iter()
-            .map(|(id, value)| (id, value.unwrap_or_else(|| "~".to_owned())))
-            .collect();
-        if found != expected {
-            wrong.push(format!(
-                "{}\n  log:    {found:.300?}\n  select: {expected:.300?}",
-                case.column
-            ));
+            format!("SELECT CAST(id AS CHAR), CONVERT({select} USING utf8mb4) FROM erp.t{place}");
+        let rows: Vec<(String, Option<String>)> = client.query(query).await.unwrap();
+        let cells = rows.into_iter().map(|(id, cell)| (id, cell.unwrap_or_else(|| "~".to_owned())));
+        tables.insert(format!("t{place}"), cells.collect());
+    }
+    tables
+}
+
+/// The same out of the log, where it differs.
+pub(crate) fn wrong(log: &Log, expected: &Tables) -> Vec<String> {
+    let mut found = Tables::new();
+    for row in &log.rows {
+        let cells = row.after.as_ref().unwrap();
+        found.entry(row.table.clone()).or_default().insert(cells[0].clone(), cells[1].clone());
+    }
+    let mut wrong = Vec::new();
+    for (table, cells) in expected {
+        for (key, cell) in cells {
+            let told = found.get(table).and_then(|cells| cells.get(key));
+            if told != Some(cell) {
+                wrong
+                    .push(format!("{table} {key}\n  log:    {told:.200?}\n  select: {cell:.200?}"));
+            }
         }
     }
+    wrong
+}
+
+async fn every_type_is_told_as_select_tells_it(lab: Lab, cases: &[&Case]) {
+    lab.run(&statements(cases)).await;
+    let log = lab.log().await.unwrap();
+    let expected = selected(&mut lab.server.client().await.unwrap(), cases).await;
+    let wrong = wrong(&log, &expected);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

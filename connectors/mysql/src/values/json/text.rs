@@ -35,11 +35,14 @@ pub(super) fn push_double(number: f64, out: &mut String) {
     const SMALLEST: f64 = 1e-15;
     const LARGEST: f64 = 1e15;
     let size = number.abs();
+    let start = out.len();
     let written = if size != 0.0 && !(SMALLEST..LARGEST).contains(&size) {
         write!(out, "{number:e}")
     } else {
-        // With a point even where nothing follows it.
-        write!(out, "{number:?}")
+        write!(out, "{number}")
     };
     written.expect("a string takes all that is written");
+    if !out.get(start..).is_some_and(|text| text.contains(['.', 'e'])) {
+        out.push_str(".0");
+    }
 }
