@@ -115,6 +115,38 @@ impl Statement {
         found.into_iter().collect()
     }
 
+    /// The wanted tables whose shape it may change. Statements that leave every table's columns as
+    /// they are (rights, indexes, triggers, views) are many, and each one that counted would make
+    /// it harder to know what the rows before it were.
+    pub fn reshapes(&self, database: &str, selection: &dyn TableSelection) -> Vec<TableName> {
+        let mut words = self.words.iter().filter(|word| !word.comment).peekable();
+        let first = words.next().map_or_else(String::new, |word| word.text.to_ascii_uppercase());
+        match first.as_str() {
+            "GRANT" | "REVOKE" | "ANALYZE" | "CHECK" | "FLUSH" | "SET" => return Vec::new(),
+            "CREATE" | "DROP" | "ALTER" => {}
+            _ => return self.tables(database, selection),
+        }
+        loop {
+            let word = words.next().map_or_else(String::new, |word| word.text.to_ascii_uppercase());
+            match word.as_str() {
+                "OR" | "REPLACE" | "UNIQUE" | "FULLTEXT" | "SPATIAL" | "AGGREGATE" => {}
+                // A user and a host.
+                "DEFINER" => drop(words.by_ref().take(2).count()),
+                "INDEX" | "TRIGGER" | "PROCEDURE" | "FUNCTION" | "EVENT" | "VIEW" | "USER"
+                | "ROLE" => return Vec::new(),
+                "TABLE" if first == "CREATE" => break,
+                _ => return self.tables(database, selection),
+            }
+        }
+        for word in ["IF", "NOT", "EXISTS"] {
+            words.next_if(|next| next.text.eq_ignore_ascii_case(word));
+        }
+        // Only the new table; it may be made like another.
+        let all = self.tables(database, selection);
+        let created = name(words, database);
+        all.into_iter().filter(|name| created.as_ref().is_none_or(|new| same(new, name))).collect()
+    }
+
     /// Whether one of its words is this, in capitals or not.
     pub fn has_word(&self, text: &str) -> bool {
         self.words.iter().any(|word| word.text.eq_ignore_ascii_case(text))
@@ -124,11 +156,7 @@ impl Statement {
     pub fn truncated(&self, database: &str) -> Option<TableName> {
         let mut words = self.words.iter().filter(|word| !word.comment).skip(1).peekable();
         words.next_if(|word| word.text.eq_ignore_ascii_case("TABLE"));
-        let first = words.next()?;
-        Some(match words.next().filter(|word| word.after_point) {
-            Some(table) => TableName::new(first.text.clone(), table.text.clone()),
-            None => TableName::new(database, first.text.clone()),
-        })
+        name(words, database)
     }
 
     /// The name of an XA transaction, as the servers write it: `X'global',X'branch',format`.
@@ -143,6 +171,20 @@ impl Statement {
         let format = words.next().map_or(Some(1), |word| word.text.parse().ok())?;
         Some(crate::binlog::Xid { format, global, branch })
     }
+}
+
+/// The name that these words begin with.
+fn name<'w>(mut words: impl Iterator<Item = &'w Word>, database: &str) -> Option<TableName> {
+    let first = words.next()?;
+    Some(match words.next().filter(|word| word.after_point) {
+        Some(table) => TableName::new(first.text.clone(), table.text.clone()),
+        None => TableName::new(database, first.text.clone()),
+    })
+}
+
+/// Whether both are the same table, to a server that may tell names by their case or not.
+pub(crate) fn same(one: &TableName, other: &TableName) -> bool {
+    one.schema.eq_ignore_ascii_case(&other.schema) && one.table.eq_ignore_ascii_case(&other.table)
 }
 
 fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
@@ -287,6 +329,39 @@ mod tests {
         assert_eq!(tables("ALTER TABLE erp.item, erp.po_header", "x"), ["item", "po_header"]);
         assert_eq!(tables("ALTER TABLE archive.item ADD x INT", "erp"), [""; 0]);
         assert_eq!(tables("ALTER TABLE po_headers ADD x INT", "erp"), [""; 0]);
+    }
+
+    #[test]
+    fn only_what_may_change_a_shape_counts_as_such() {
+        let reshapes = |text: &str| {
+            let tables = Statement::new(text.as_bytes()).reshapes("erp", &Wants);
+            tables.into_iter().map(|name| name.table).collect::<Vec<_>>()
+        };
+        for text in [
+            "GRANT SELECT ON po_header TO x",
+            "ANALYZE TABLE po_header",
+            "CREATE UNIQUE INDEX i ON po_header (x)",
+            "DROP INDEX i ON po_header",
+            "CREATE DEFINER=`root`@`localhost` TRIGGER tr AFTER INSERT ON po_header FOR EACH ROW x",
+            "CREATE OR REPLACE VIEW v AS SELECT * FROM po_header",
+            "CREATE TABLE _po_header_new LIKE po_header",
+            "create table if not exists x.y as select * from erp.po_header",
+        ] {
+            assert_eq!(reshapes(text), [""; 0], "{text}");
+        }
+        for text in [
+            "ALTER TABLE po_header ADD INDEX (x)",
+            "CREATE TABLE po_header (trigger_id INT)",
+            "CREATE TABLE IF NOT EXISTS `erp`.`PO_HEADER` LIKE item",
+            "CREATE OR REPLACE TABLE po_header (x INT)",
+            "CREATE TEMPORARY TABLE x LIKE po_header",
+            "DROP TABLE po_header",
+            "RENAME TABLE po_header TO x",
+            "OPTIMIZE TABLE po_header",
+            "/*!50001 ALTER TABLE po_header ORDER BY x */",
+        ] {
+            assert_eq!(reshapes(text), ["po_header"], "{text}");
+        }
     }
 
     #[test]

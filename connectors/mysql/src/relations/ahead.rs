@@ -125,7 +125,7 @@ impl Lookout {
         if statement.verb() != Verb::Other {
             return Ok(());
         }
-        let tables = statement.tables(&String::from_utf8_lossy(query.database), selection);
+        let tables = statement.reshapes(&String::from_utf8_lossy(query.database), selection);
         let ends = Coordinates::new(located.file, located.ends);
         if tables.is_empty() || ends.order(from).is_le() {
             return Ok(());

@@ -114,3 +114,6 @@ fn as_wide(shape: &ColumnShape, found: &ColumnMap<'_>) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests;

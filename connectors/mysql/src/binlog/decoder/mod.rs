@@ -295,7 +295,7 @@ fn version(body: &[u8]) -> Result<&str, Malformed> {
 fn widened(log_pos: u32, at: u64) -> u64 {
     const HIGHER: u64 = !0xFFFF_FFFF;
     let end = (at & HIGHER) | u64::from(log_pos);
-    if end < at { end + (1 << 32) } else { end }
+    if end < at { end.saturating_add(1 << 32) } else { end }
 }
 
 #[cfg(test)]
