@@ -154,7 +154,21 @@ async fn open(
         Entry::Without(GtidSet::MariaDb(_)) => request.with_pos(FIRST_OFFSET),
     };
     let stream = conn.get_binlog_stream(request).await;
-    Ok((stream.map_err(|error| server_error(error, "ask for the log"))?, family))
+    Ok((stream.map_err(|error| refused(config, error))?, family))
+}
+
+/// Who may log in and not follow the log is told that access is denied, as if the password were
+/// wrong.
+fn refused(config: &MysqlConfig, error: mysql_async::Error) -> SourceError {
+    const ACCESS_DENIED: u16 = 1045;
+    match &error {
+        mysql_async::Error::Server(told) if told.code == ACCESS_DENIED => {
+            let message = format!("`{}` may not follow the log: {}", config.user, told.message);
+            SourceError::new(SourceErrorKind::Privilege, message)
+                .with_hint(format!("run: GRANT REPLICATION SLAVE ON *.* TO '{}'@'…'", config.user))
+        }
+        _ => server_error(error, "ask for the log"),
+    }
 }
 
 /// Tells the server who asks and how; variables it does not know do no harm.
