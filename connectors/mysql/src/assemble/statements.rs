@@ -37,6 +37,7 @@ impl Assembler {
             Verb::XaCommit => self.end_prepared(&statement, true, located, out)?,
             Verb::XaRollback => self.end_prepared(&statement, false, located, out)?,
             Verb::Inside => {}
+            Verb::Harmless => self.end_unless_explicit(located, out),
             Verb::Rows => self.refuse_rows(&statement, &database, located, out)?,
             Verb::Truncate => return Ok(self.truncated(&statement, &database, located, out)),
             Verb::Other => return Ok(self.other(&statement, &database, located, out)),
