@@ -30,9 +30,8 @@ struct Company {
 }
 
 impl Company {
-    async fn open(version: NatsVersion) -> Self {
-        let (erp, nats) =
-            (Erp::start(Source::Postgres).await.unwrap(), Nats::start(version).await.unwrap());
+    async fn open(source: Source, version: NatsVersion) -> Self {
+        let (erp, nats) = (Erp::start(source).await.unwrap(), Nats::start(version).await.unwrap());
         check::begin(&mut erp.client().await.unwrap()).await.unwrap();
         let (state, http) = (Directory::new("crash").unwrap(), Port::reserve().unwrap());
         let mapping = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/legacy-demo");
@@ -85,11 +84,11 @@ fn pace(seed: &Seed) -> Pace {
     Pace { people: 4, rate: 300, seed: seed.number() }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_bridge_killed_at_random_points_loses_and_doubles_nothing() {
+/// The bridge is killed again and again while people work.
+async fn survives_kills(source: Source) {
     let seed = Seed::take().unwrap();
     let mut rng = seed.rng();
-    let mut company = Company::open(NatsVersion::Current).await;
+    let mut company = Company::open(source, NatsVersion::Current).await;
     let simulation = Simulation::start(&company.erp, pace(&seed)).await.unwrap();
     for _ in 0..12 {
         // Chance decides where it is hit: connecting, reading, publishing, settling.
@@ -103,10 +102,20 @@ async fn a_bridge_killed_at_random_points_loses_and_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_killed_at_random_points_loses_and_doubles_nothing() {
+    survives_kills(Source::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_on_mariadb_killed_at_random_points_loses_and_doubles_nothing() {
+    survives_kills(Source::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_nats_server_killed_in_the_middle_of_batches_loses_and_doubles_nothing() {
     let seed = Seed::take().unwrap();
     let mut rng = seed.rng();
-    let mut company = Company::open(NatsVersion::Current).await;
+    let mut company = Company::open(Source::Postgres, NatsVersion::Current).await;
     let simulation = Simulation::start(&company.erp, pace(&seed)).await.unwrap();
     for _ in 0..6 {
         tokio::time::sleep(Duration::from_millis(rng.random_range(200..1500))).await;
@@ -121,7 +130,7 @@ async fn a_nats_server_killed_in_the_middle_of_batches_loses_and_doubles_nothing
 async fn an_old_nats_server_and_a_killed_bridge_lose_and_double_nothing() {
     let seed = Seed::take().unwrap();
     let mut rng = seed.rng();
-    let mut company = Company::open(NatsVersion::Old).await;
+    let mut company = Company::open(Source::Postgres, NatsVersion::Old).await;
     let simulation = Simulation::start(&company.erp, pace(&seed)).await.unwrap();
     for _ in 0..5 {
         tokio::time::sleep(Duration::from_millis(rng.random_range(5..1500))).await;

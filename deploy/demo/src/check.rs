@@ -22,7 +22,7 @@ const DRAIN_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The last change of a run: harmless, and its event can be told from all others.
 const MARKER: Sql = Sql::of_both(
-    "UPDATE legacy.spma SET sult = sult % 90 + 1, sutk = sutk + 1 \
+    "UPDATE legacy.spma SET sunm = concat('SUPPLIER 0040 / ', sutk), sutk = sutk + 1 \
      WHERE suco = '01' AND susu = 'S0040'",
 );
 /// The marker's transaction, as the log names it: before its commit there, after it here.
