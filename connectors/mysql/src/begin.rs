@@ -29,8 +29,9 @@ use crate::catalog;
 use crate::config::{MysqlConfig, SnapshotMode};
 use crate::done::Done;
 use crate::follow::Ended;
+use crate::observer::Observer;
 use crate::position::{Identity, LogPosition, NotAPosition, Places, Reached};
-use crate::relations::History;
+use crate::relations::{History, Relations};
 use crate::session::{Session, connect};
 use crate::snapshot::{self, Mark, Moment, Reading};
 use crate::start::{self, Route, Server, Start};
@@ -113,7 +114,8 @@ impl Beginning<'_> {
             (reached, moment.asked_at, history)
         } else {
             let (reached, as_of) = self.now().await?;
-            (reached, as_of, History::new(self.config.shapes_file.clone(), 0))
+            let history = self.known_now(&reached).await?;
+            (reached, as_of, history)
         };
         self.begun(reached, identity, as_of, history).await
     }
@@ -243,6 +245,16 @@ impl Beginning<'_> {
         }
         history.write().await?;
         Ok(history)
+    }
+
+    /// The shapes of the tables at the end of the log.
+    async fn known_now(&self, reached: &Reached) -> Result<History, SourceError> {
+        let observer = Observer::new(self.config);
+        let history = History::new(self.config.shapes_file.clone(), 0);
+        let selection = Arc::clone(self.selection);
+        let mut relations = Relations::new(self.config, selection, &observer, history);
+        relations.begin(&reached.at).await?;
+        Ok(relations.into_history())
     }
 
     /// What is known of the log to be read. In another server's log the shapes are the same, up to

@@ -9,7 +9,7 @@ use erpbridge_connector::{
 
 use super::open::Open;
 use super::{Assembler, Changed, Coordinates, Located, Next, Outbox, Query, disorder};
-use crate::statement::{Statement, Verb};
+use crate::statement::{Statement, Verb, same};
 
 impl Assembler {
     pub(super) fn statement(
@@ -150,7 +150,7 @@ impl Assembler {
         located: &Located<'_>,
         out: &mut Outbox,
     ) -> Next {
-        let tables = statement.tables(database, &*self.selection);
+        let tables = statement.reshapes(database, &*self.selection);
         let begins = self.open.as_ref().map_or_else(
             || Coordinates::new(located.file, located.begins),
             |open| open.begins.clone(),
@@ -172,10 +172,6 @@ impl Assembler {
             None => self.move_to(located, None),
         }
     }
-}
-
-fn same(exact: &TableName, name: &TableName) -> bool {
-    exact.schema.eq_ignore_ascii_case(&name.schema) && exact.table.eq_ignore_ascii_case(&name.table)
 }
 
 fn statement_format(verb: &str, database: &str, located: &Located<'_>) -> SourceError {

@@ -170,7 +170,7 @@ impl Statement {
             ("XA", _) => Verb::Inside,
             ("INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" | "WITH", _) => Verb::Rows,
             ("TRUNCATE", _) => Verb::Truncate,
-            ("GRANT" | "REVOKE" | "SET" | "FLUSH" | "ANALYZE", _)
+            ("GRANT" | "REVOKE" | "SET" | "FLUSH" | "ANALYZE" | "CHECK", _)
             | ("CREATE" | "ALTER" | "DROP" | "RENAME", Some("USER" | "ROLE" | "TEMPORARY")) => {
                 Verb::Harmless
             }
@@ -201,6 +201,41 @@ impl Statement {
         found.into_iter().collect()
     }
 
+    /// The wanted tables whose shape it may change. Statements that leave every table's columns as
+    /// they are (rights, indexes, triggers, views) are many, and each one that counted would make
+    /// it harder to know what the rows before it were.
+    pub fn reshapes(&self, database: &str, selection: &dyn TableSelection) -> Vec<TableName> {
+        if self.verb() != Verb::Other {
+            return Vec::new();
+        }
+        let mut words = self.words.iter().filter(|word| !word.comment).peekable();
+        let first = words.next().map_or_else(String::new, |word| word.text.to_ascii_uppercase());
+        match first.as_str() {
+            "CREATE" | "DROP" | "ALTER" => {}
+            _ => return self.tables(database, selection),
+        }
+        loop {
+            let word = words.next().map_or_else(String::new, |word| word.text.to_ascii_uppercase());
+            match word.as_str() {
+                "OR" | "REPLACE" | "UNIQUE" | "FULLTEXT" | "SPATIAL" | "AGGREGATE" => {}
+                // A user and a host.
+                "DEFINER" => drop(words.by_ref().take(2).count()),
+                "INDEX" | "TRIGGER" | "PROCEDURE" | "FUNCTION" | "EVENT" | "VIEW" => {
+                    return Vec::new();
+                }
+                "TABLE" if first == "CREATE" => break,
+                _ => return self.tables(database, selection),
+            }
+        }
+        for word in ["IF", "NOT", "EXISTS"] {
+            words.next_if(|next| next.text.eq_ignore_ascii_case(word));
+        }
+        // Only the new table; it may be made like another.
+        let all = self.tables(database, selection);
+        let created = name(words, database);
+        all.into_iter().filter(|name| created.as_ref().is_none_or(|new| same(new, name))).collect()
+    }
+
     /// Whether one of its words is this, in capitals or not.
     pub fn has_word(&self, text: &str) -> bool {
         self.words.iter().any(|word| word.text.eq_ignore_ascii_case(text))
@@ -210,11 +245,7 @@ impl Statement {
     pub fn truncated(&self, database: &str) -> Option<TableName> {
         let mut words = self.words.iter().filter(|word| !word.comment).skip(1).peekable();
         words.next_if(|word| word.text.eq_ignore_ascii_case("TABLE"));
-        let first = words.next()?;
-        Some(match words.next().filter(|word| word.after_point) {
-            Some(table) => TableName::new(first.text.clone(), table.text.clone()),
-            None => TableName::new(database, first.text.clone()),
-        })
+        name(words, database)
     }
 
     /// The name of an XA transaction, as the servers write it: `X'global',X'branch',format`.
@@ -229,6 +260,20 @@ impl Statement {
         let format = words.next().map_or(Some(1), |word| word.text.parse().ok())?;
         Some(crate::binlog::Xid { format, global, branch })
     }
+}
+
+/// The name that these words begin with.
+fn name<'w>(mut words: impl Iterator<Item = &'w Word>, database: &str) -> Option<TableName> {
+    let first = words.next()?;
+    Some(match words.next().filter(|word| word.after_point) {
+        Some(table) => TableName::new(first.text.clone(), table.text.clone()),
+        None => TableName::new(database, first.text.clone()),
+    })
+}
+
+/// Whether both are the same table, to a server that may tell names by their case or not.
+pub(crate) fn same(one: &TableName, other: &TableName) -> bool {
+    one.schema.eq_ignore_ascii_case(&other.schema) && one.table.eq_ignore_ascii_case(&other.table)
 }
 
 fn hexadecimal(digits: &str) -> Option<Vec<u8>> {

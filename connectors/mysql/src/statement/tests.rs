@@ -64,6 +64,39 @@ fn a_statement_that_may_hold_a_secret_is_not_shown() {
 }
 
 #[test]
+fn only_what_may_change_a_shape_counts_as_such() {
+    let reshapes = |text: &str| {
+        let tables = Statement::new(text.as_bytes()).reshapes("erp", &Wants);
+        tables.into_iter().map(|name| name.table).collect::<Vec<_>>()
+    };
+    for text in [
+        "GRANT SELECT ON po_header TO x",
+        "ANALYZE TABLE po_header",
+        "CREATE TEMPORARY TABLE x LIKE po_header",
+        "CREATE UNIQUE INDEX i ON po_header (x)",
+        "DROP INDEX i ON po_header",
+        "CREATE DEFINER=`root`@`localhost` TRIGGER tr AFTER INSERT ON po_header FOR EACH ROW x",
+        "CREATE OR REPLACE VIEW v AS SELECT * FROM po_header",
+        "CREATE TABLE _po_header_new LIKE po_header",
+        "create table if not exists x.y as select * from erp.po_header",
+    ] {
+        assert_eq!(reshapes(text), [""; 0], "{text}");
+    }
+    for text in [
+        "ALTER TABLE po_header ADD INDEX (x)",
+        "CREATE TABLE po_header (trigger_id INT)",
+        "CREATE TABLE IF NOT EXISTS `erp`.`PO_HEADER` LIKE item",
+        "CREATE OR REPLACE TABLE po_header (x INT)",
+        "DROP TABLE po_header",
+        "RENAME TABLE po_header TO x",
+        "OPTIMIZE TABLE po_header",
+        "/*!50001 ALTER TABLE po_header ORDER BY x */",
+    ] {
+        assert_eq!(reshapes(text), ["po_header"], "{text}");
+    }
+}
+
+#[test]
 fn the_sort_of_a_statement_is_told_by_its_first_words() {
     for (text, verb) in [
         ("BEGIN", Verb::Begin),
