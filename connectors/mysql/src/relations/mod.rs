@@ -280,7 +280,8 @@ impl<'a> Relations<'a> {
         place: &Coordinates,
         log_end: Option<&Coordinates>,
     ) -> bool {
-        let at_end = log_end.is_some_and(|end| {
+        // Before the end is known, near may be far; that costs a question, too.
+        let at_end = log_end.is_none_or(|end| {
             end.file == place.file && end.offset.saturating_sub(place.offset) <= AT_END
         });
         let compared = self.compared.get(name);
