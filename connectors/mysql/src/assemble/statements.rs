@@ -88,7 +88,7 @@ impl Assembler {
             .selection
             .named()
             .iter()
-            .any(|name| name.schema == database || statement.has_word(&name.schema));
+            .any(|name| name.schema == database || statement.enters(&name.schema));
         let tables = statement.tables(database, &*self.selection);
         if !known && (wanted || !tables.is_empty()) {
             return Err(statement_format(&statement.first_word(), database, located));

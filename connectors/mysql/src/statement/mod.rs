@@ -236,8 +236,14 @@ impl Statement {
         all.into_iter().filter(|name| created.as_ref().is_none_or(|new| same(new, name))).collect()
     }
 
-    /// Whether one of its words is this, in capitals or not.
-    pub fn has_word(&self, text: &str) -> bool {
+    /// Whether it names something in this database.
+    pub fn enters(&self, database: &str) -> bool {
+        let pairs = self.words.iter().zip(self.words.iter().skip(1));
+        let mut named = pairs.filter(|(_, next)| next.after_point).map(|(word, _)| &word.text);
+        named.any(|name| name.eq_ignore_ascii_case(database))
+    }
+
+    fn has_word(&self, text: &str) -> bool {
         self.words.iter().any(|word| word.text.eq_ignore_ascii_case(text))
     }
 

@@ -57,6 +57,14 @@ fn only_what_can_be_a_name_is_one() {
 }
 
 #[test]
+fn a_statement_enters_a_database_by_a_name_in_it() {
+    let enters = |text: &str| Statement::new(text.as_bytes()).enters("erp");
+    assert!(enters("INSERT INTO `erp`.note VALUES (1)"));
+    assert!(enters("UPDATE note, ERP . note SET x = 1"));
+    assert!(!enters("INSERT INTO note VALUES ('erp', 'x')"));
+}
+
+#[test]
 fn a_statement_that_may_hold_a_secret_is_not_shown() {
     let excerpt = |text: &str| Statement::new(text.as_bytes()).excerpt();
     assert_eq!(excerpt("ALTER TABLE t ADD x INT"), "ALTER TABLE t ADD x INT");
