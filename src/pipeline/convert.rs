@@ -116,7 +116,12 @@ impl Converter {
             let folded = fold(own, &plans, &mut self.scratch);
             self.end_of_other(transaction, outbox);
             let known = !transaction.seed && self.remembered.knows(&transaction.sequence);
-            let skip_to = skip_to(&mut self.published, transaction.sequence.as_str());
+            // Seeds have no place in the order: they may be of later than what is to come.
+            let skip_to = if transaction.seed {
+                0
+            } else {
+                skip_to(&mut self.published, transaction.sequence.as_str())
+            };
             if known && skip_to == u64::MAX {
                 continue;
             }

@@ -16,7 +16,6 @@ use super::outbox::{Outbox, Unit};
 use super::settle::Milestone;
 use crate::canonical::{FrozenBatch, header};
 use crate::deadletter::Reason;
-use crate::mapping::Waiting;
 use crate::metrics::Metrics;
 use crate::publish::{PublishError, Published, Publisher, Standing};
 use crate::state::{OffsetRecord, RowStoreError};
@@ -67,6 +66,9 @@ pub struct PipelineConfig {
 /// have to be done again because nothing has happened since.
 const EAGER: u8 = 3;
 
+/// Between two looks at what waits.
+const WAITING_INTERVAL: Duration = Duration::from_secs(1);
+
 /// One source's way from its queue to the stream.
 pub struct Pipeline<P> {
     config: PipelineConfig,
@@ -83,6 +85,8 @@ pub struct Pipeline<P> {
     /// A position beyond that, not kept yet.
     beyond: Option<Milestone>,
     keep_from: Instant,
+    /// When to look next at what waits.
+    waiting_from: Instant,
     /// How many more positions are kept at once.
     eager: u8,
     /// Set once no more may be read: what was read before is still published.
@@ -127,6 +131,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
             stream_sequence: standing.stream_sequence,
             beyond: None,
             keep_from: Instant::now(),
+            waiting_from: Instant::now(),
             eager: EAGER,
             ending: None,
         }
@@ -197,13 +202,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
                 for kind in drifts {
                     self.count_drift(kind, 1);
                 }
-                let waiting = self.converter.waiting();
-                seen.and_then(|seen| waiting.map(|waiting| (seen, waiting)))
-                    .map(|(seen, waiting)| {
-                        self.count_rows(seen);
-                        self.show_waiting(waiting);
-                    })
-                    .map_err(PipelineError::from)
+                seen.map(|seen| self.count_rows(seen)).map_err(PipelineError::from)
             }
             SourceEvent::Progress(progress) => {
                 self.converter.remembered().progress();
@@ -221,6 +220,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
             }
             SourceEvent::Truncated(truncated) => self.truncated(&truncated),
         };
+        let result = result.and_then(|()| self.show_waiting());
         match result {
             Err(error @ PipelineError::Convert(ConvertError::Rows(_) | ConvertError::Drift(_))) => {
                 Err(error)
@@ -377,12 +377,19 @@ impl<P: Publisher + 'static> Pipeline<P> {
         }
     }
 
-    fn show_waiting(&self, waiting: Waiting) {
+    /// Shows what waits for rows to come, now and then.
+    fn show_waiting(&mut self) -> Result<(), PipelineError> {
+        if Instant::now() < self.waiting_from {
+            return Ok(());
+        }
+        self.waiting_from = Instant::now() + WAITING_INTERVAL;
+        let waiting = self.converter.waiting()?;
         let source = [self.config.source.as_str()];
         let changes = i64::try_from(waiting.changes).unwrap_or(i64::MAX);
         self.metrics.waiting.with_label_values(&source).set(changes);
         let since = waiting.since.map_or(0.0, Timestamp::as_seconds);
         self.metrics.waiting_since.with_label_values(&source).set(since);
+        Ok(())
     }
 
     fn count_events(&self, batch: &FrozenBatch, published: &Published, seconds: f64) {

@@ -59,10 +59,13 @@ impl Release<'_, '_> {
         loop {
             let ready = self.memory.ready()?;
             if ready.is_empty() {
-                let Some(overdue) = self.memory.overdue(self.transaction.committed_at)? else {
+                let overdue = self.memory.overdue(self.transaction.committed_at)?;
+                if overdue.is_empty() {
                     return Ok((next > LATE).then(|| next - 1));
-                };
-                next += u64::from(self.retry(&overdue, next)?);
+                }
+                for waiter in overdue {
+                    next += u64::from(self.retry(&waiter, next)?);
+                }
             }
             for waiter in ready {
                 if self.memory.is_in_front(&waiter)? {

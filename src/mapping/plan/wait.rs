@@ -132,7 +132,8 @@ impl View {
         memory: &mut Memory<'_>,
         desk: &Desk,
     ) -> Result<bool, RowsError> {
-        if !memory.may_wait(self.waits)? {
+        // What a snapshot finds is how things are now; it is not put behind anything.
+        if change.transaction.snapshot || !memory.may_wait(self.waits)? {
             return Ok(false);
         }
         self.row_of(change, desk).map_or(Ok(false), |row| memory.row_waits(row))

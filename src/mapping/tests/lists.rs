@@ -64,13 +64,38 @@ fn play(play: &cases::Play<'_>) -> EventBatch {
     convert_whole(&play.changes, &mut plans, &mut rows, &mut desk).unwrap()
 }
 
-#[test]
-fn a_condition_says_which_children_are_carried() {
+/// Runs cases; every one must hold.
+fn hold(mapping: &str, text: &str) {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("mapping.yaml"), MAPPING).unwrap();
+    fs::write(directory.path().join("mapping.yaml"), mapping).unwrap();
     let file = directory.path().join("lists.cases.yaml");
-    fs::write(&file, CASES).unwrap();
+    fs::write(&file, text).unwrap();
     for result in cases::run(&file, play).unwrap() {
         assert_eq!(result.differences, Vec::<String>::new(), "{}", result.name);
     }
+}
+
+#[test]
+fn a_condition_says_which_children_are_carried() {
+    hold(MAPPING, CASES);
+}
+
+#[test]
+fn an_event_waits_for_what_its_items_look_up() {
+    let (head, _) = CASES.split_once("cases:\n").unwrap();
+    let cases = format!(
+        "{head}cases:
+  - name: the order is told when the last of its items is known
+    given: [ s.line: {{ id: 6, po: 1, item: 9, quantity: 8, state: O }} ]
+    transactions:
+      - - {{ update: s.po, row: {{ id: 1, state: D, supplier: S1 }}, set: {{ state: R }} }}
+      - - {{ insert: s.item, row: {{ id: 8, code: C, kind: stock }} }}
+      - - {{ insert: s.item, row: {{ id: 9, code: D, kind: stock }} }}
+    expect:
+      - event: procurement.purchaseorder.released
+        headers: {{ ce-subject: purchaseorder/1 }}
+        data: {{ after: {{ lines: [ {{ key: '1' }}, {{ key: '5' }}, {{ key: '6', item: D }} ] }} }}
+"
+    );
+    hold(&MAPPING.replace("by: item }", "by: item, missing: wait }"), &cases);
 }

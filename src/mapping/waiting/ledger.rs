@@ -32,6 +32,8 @@ pub(in crate::mapping) const INDEXES: usize = 6;
 
 /// How many changes wait; no key of an entry is this short.
 const COUNT: &str = "count";
+/// Before which time of the source nothing has waited too long.
+const DUE: &str = "due";
 /// The mappings the entries were last tried with.
 const MAPPINGS: &str = "mappings";
 
@@ -169,11 +171,17 @@ impl Memory<'_> {
         if self.ledger.waits == Waits::Seeding || self.count_waiting()? == 0 {
             return Ok(());
         }
+        let Some(ledger) = self.ledger.table else { return Ok(()) };
         let target = target(table.0, key);
-        while let Some(first) = self.first(TARGET, &target)? {
-            self.ready_row(&first.entry.row)?;
+        loop {
+            let waiting = self.rows.children(ledger, TARGET, &target, CHUNK)?;
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            for (_, row) in waiting {
+                self.ready_row(&decode(&row)?.row)?;
+            }
         }
-        Ok(())
     }
 
     /// Looks through everything that waits, at the first transaction of a run: rows that were
@@ -235,24 +243,38 @@ impl Memory<'_> {
         ready.into_iter().map(waiter).collect()
     }
 
-    /// One change that has waited too long at this time of the source.
+    /// Some of the changes that have waited too long at this time of the source.
     ///
     /// # Errors
-    /// If it cannot be read.
-    pub fn overdue(&mut self, now: Timestamp) -> Result<Option<Waiter>, RowsError> {
-        if self.count_waiting()? == 0 {
-            return Ok(None);
+    /// If the ledger cannot be read or written.
+    pub fn overdue(&mut self, now: Timestamp) -> Result<Vec<Waiter>, RowsError> {
+        let Some(table) = self.ledger.table else { return Ok(Vec::new()) };
+        if self.count_waiting()? == 0 || now.as_micros() < self.due(table)? {
+            return Ok(Vec::new());
         }
+        let (mut overdue, mut next) = (Vec::new(), i64::MAX);
         for patience in Arc::clone(&self.ledger.patience).iter() {
-            let first = self.first(PATIENCE, &patience.0.to_string())?;
-            let late = |waiter: &Waiter| {
-                waiter.entry.committed_at.saturating_add(patience.0) <= now.as_micros()
-            };
-            if let Some(overdue) = first.filter(late) {
-                return Ok(Some(Waiter { patient: false, ..overdue }));
+            let waiting = self.rows.children(table, PATIENCE, &patience.0.to_string(), CHUNK)?;
+            for found in waiting {
+                let waiter = Waiter { patient: false, ..waiter(found)? };
+                let due = waiter.entry.committed_at.saturating_add(patience.0);
+                if due > now.as_micros() {
+                    next = std::cmp::min(next, due);
+                    break;
+                }
+                overdue.push(waiter);
             }
         }
-        Ok(None)
+        if overdue.is_empty() {
+            self.note(table, DUE, &next.to_string())?;
+        }
+        Ok(overdue)
+    }
+
+    /// Before this time of the source nothing has waited too long.
+    fn due(&mut self, table: KeptTable) -> Result<i64, RowsError> {
+        let row = self.rows.get(table, DUE)?;
+        Ok(row.and_then(|row| row.get(0, 1).text()?.parse().ok()).unwrap_or(i64::MIN))
     }
 
     /// Whether nothing of its row is before it. What is behind something waits on.
@@ -307,8 +329,12 @@ impl Memory<'_> {
         match &entry.state {
             State::Behind => set(&mut parents, HELD, &entry.row),
             State::Ready => set(&mut parents, READY, ""),
-            State::For { table, key, patience: micros } => {
-                (awaited, patience) = (target(*table, key), micros.to_string());
+            State::For { table: of, key, patience: micros } => {
+                let due = entry.committed_at.saturating_add(*micros);
+                if due < self.due(table)? {
+                    self.note(table, DUE, &due.to_string())?;
+                }
+                (awaited, patience) = (target(*of, key), micros.to_string());
                 set(&mut parents, HELD, &entry.row);
                 set(&mut parents, TARGET, &awaited);
                 set(&mut parents, PATIENCE, &patience);

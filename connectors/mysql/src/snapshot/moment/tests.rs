@@ -160,3 +160,32 @@ async fn a_quiet_server_needs_neither_lock_nor_overlap() {
         assert_eq!(seen(&mut moment).await, [0], "the moment stays");
     }
 }
+
+#[tokio::test]
+async fn a_moment_of_no_tables_needs_no_right_to_lock_or_look() {
+    for flavour in Flavour::ALL {
+        let server = Mysql::start(flavour).await.unwrap();
+        server.execute(PREPARE).await.unwrap();
+        server.create_user("bridge", "secret").await.unwrap();
+        let grants = "GRANT REPLICATION CLIENT ON *.* TO bridge@127.0.0.1;
+                      GRANT SELECT ON erp.* TO bridge@127.0.0.1";
+        server.execute(grants).await.unwrap();
+        let moment = take(&config(&server, "bridge", "secret"), |_| false).await.unwrap();
+        assert!(moment.tables.is_empty());
+        assert_eq!(moment.sessions.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_moment_outlives_what_the_server_grants_to_idle_transactions() {
+    let server = Mysql::builder(Flavour::MariaDb)
+        .setting("idle_transaction_timeout", "1")
+        .setting("idle_readonly_transaction_timeout", "1")
+        .setting("wait_timeout", "1");
+    let server = server.start().await.unwrap();
+    server.execute(PREPARE).await.unwrap();
+    let mut moment = take_one(&config(&server, "root", "superuser-secret")).await;
+    // Not for something to happen: for nothing to happen.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(seen(&mut moment).await, [0]);
+}
