@@ -69,6 +69,8 @@ pub struct LogStream {
     ready: std::vec::IntoIter<TransportEvent>,
     current: Option<TransportEvent>,
     decoder: Decoder,
+    /// The file being read, for messages.
+    file: String,
     largest_event: usize,
 }
 
@@ -94,6 +96,7 @@ impl LogStream {
             ready: Vec::new().into_iter(),
             current: None,
             decoder: Decoder::new(family, at),
+            file: String::new(),
             // An update carries the row twice.
             largest_event: config.max_row_bytes.saturating_mul(2).saturating_add(OVERHEAD),
         })
@@ -118,15 +121,21 @@ impl LogStream {
     /// The next event that has been received; none if more must be waited for.
     pub fn event(&mut self) -> Result<Option<Located<'_>>, SourceError> {
         self.current = self.ready.next();
-        let Self { current: Some(event), decoder, largest_event, .. } = self else {
+        let Self { current: Some(event), decoder, file, largest_event, .. } = self else {
             return Ok(None);
         };
-        let (at, kind) = (decoder.at().clone(), event.header().event_type_raw());
-        if event.data().len() > *largest_event {
-            return Err(too_large(&at, event.data().len()));
+        if *file != decoder.at().file {
+            file.clone_from(&decoder.at().file);
+        }
+        let (offset, kind) = (decoder.at().offset, event.header().event_type_raw());
+        let bytes = event.data().len();
+        if bytes > *largest_event {
+            return Err(too_large(&Coordinates::new(file.clone(), offset), bytes));
         }
         let located = decoder.packet(event).and_then(|packet| decoder.take(packet));
-        located.map(Some).map_err(|error| unreadable(&at, kind, error))
+        located
+            .map(Some)
+            .map_err(|error| unreadable(&Coordinates::new(file.clone(), offset), kind, error))
     }
 }
 
