@@ -63,8 +63,17 @@ impl<'a> Observer<'a> {
         Self { config, session: Mutex::new(None) }
     }
 
-    /// The tables that are asked for, as they are now. Every change of them that is not seen yet
-    /// lies behind the end of the log.
+    /// Tables by their names, as they are now; those that are gone are left out. Every change of
+    /// them that is not in the answer lies behind the end of the log.
+    pub(crate) async fn named(&self, names: &[TableName]) -> Result<Known, SourceError> {
+        self.ask(async |session| {
+            let tables = catalog::describe(session, names).await?;
+            Ok(Known { tables, end: catalog::log_end(session).await?.at })
+        })
+        .await
+    }
+
+    /// The same of all tables that are asked for.
     pub(crate) async fn known(
         &self,
         asked: impl Fn(&TableName) -> bool,

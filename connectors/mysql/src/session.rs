@@ -114,9 +114,11 @@ fn statement_limit(session: &Session) -> Option<&'static str> {
 }
 
 /// The server or the user may have them otherwise. `time_zone`: a TIMESTAMP prints in it.
-/// `sql_mode`: what a quote and a backslash mean, and whether CHAR is padded. The others are limits
+/// `sql_mode`: what a quote and a backslash mean, and whether CHAR is padded. Texts come as the bytes
+/// of their own columns, as in the log, without being converted on the way. The others are limits
 /// that are meant for people: one of them cuts answers short without a word.
 const SETTINGS: &str = "SET SESSION time_zone = '+00:00', sql_mode = '', \
+                        character_set_results = NULL, \
                         sql_select_limit = 18446744073709551615, sql_big_selects = 1";
 
 fn options(config: &MysqlConfig) -> Result<OptsBuilder, SourceError> {

@@ -37,6 +37,7 @@ impl Assembler {
             Verb::XaCommit => self.end_prepared(&statement, true, located, out)?,
             Verb::XaRollback => self.end_prepared(&statement, false, located, out)?,
             Verb::Inside => {}
+            Verb::Harmless => self.end_unless_explicit(located, out),
             Verb::Rows => self.refuse_rows(&statement, &database, located, out)?,
             Verb::Truncate => return Ok(self.truncated(&statement, &database, located, out)),
             Verb::Other => return Ok(self.other(&statement, &database, located, out)),
@@ -87,7 +88,7 @@ impl Assembler {
             .selection
             .named()
             .iter()
-            .any(|name| name.schema == database || statement.has_word(&name.schema));
+            .any(|name| name.schema == database || statement.enters(&name.schema));
         let tables = statement.tables(database, &*self.selection);
         if !known && (wanted || !tables.is_empty()) {
             return Err(statement_format(&statement.first_word(), database, located));

@@ -10,7 +10,7 @@ use erpbridge_connector::{SourceError, SourceErrorKind, TableName, TableSelectio
 use crate::binlog::{Event, Located, Query};
 use crate::config::MysqlConfig;
 use crate::position::{Coordinates, FIRST_OFFSET};
-use crate::statement::{Statement, Verb};
+use crate::statement::Statement;
 use crate::stream::{Entry, Filled, LogStream, Purpose};
 
 /// So many statements ahead are remembered at most.
@@ -122,9 +122,6 @@ impl Lookout {
             return Ok(());
         }
         let statement = Statement::new(query.text);
-        if statement.verb() != Verb::Other {
-            return Ok(());
-        }
         let tables = statement.reshapes(&String::from_utf8_lossy(query.database), selection);
         let ends = Coordinates::new(located.file, located.ends);
         if tables.is_empty() || ends.order(from).is_le() {

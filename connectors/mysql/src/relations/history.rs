@@ -165,11 +165,12 @@ impl History {
         versions.iter().rfind(|version| version.from.order(place).is_le())
     }
 
-    /// From this place on the table may have another shape. Seen a second time, it is not news.
+    /// From this place on the table may have another shape. Seen a second time, it is not news; and
+    /// of a table that is unknown there is nothing to be forgotten (where a mapping takes all tables
+    /// of a database, each word of a statement could be one).
     pub(crate) fn changes(&mut self, table: &TableName, from: &Coordinates) {
-        let known = self.tables.get(table);
-        let seen = known.is_some_and(|versions| versions.iter().any(|known| known.from == *from));
-        if !seen {
+        let Some(versions) = self.tables.get(table) else { return };
+        if versions.iter().all(|known| known.from != *from) {
             self.put(table.clone(), from.clone(), None);
         }
     }

@@ -128,12 +128,10 @@ impl<'a> Relations<'a> {
         place: &Coordinates,
         only: Option<&[TableName]>,
     ) -> Result<(), SourceError> {
-        let selection = Arc::clone(&self.selection);
-        let asked = |name: &TableName| match only {
-            Some(only) => only.contains(name),
-            None => selection.wants(name),
+        let Known { tables, end } = match only {
+            Some(only) => self.observer.named(only).await?,
+            None => self.observer.known(|name| self.selection.wants(name)).await?,
         };
-        let Known { tables, end } = self.observer.known(asked).await?;
         if end.file_number().saturating_sub(place.file_number()) > NEAR_FILES {
             return Ok(());
         }
@@ -253,7 +251,7 @@ impl<'a> Relations<'a> {
         }
         let mut now = known;
         if now.is_none() {
-            let found = self.observer.known(|name| *name == announcement.name).await?;
+            let found = self.observer.named(std::slice::from_ref(&announcement.name)).await?;
             now = found.tables.into_iter().next().map(|table| Arc::new(table.shape));
         }
         Ok(TableShape::named(&announcement.map(), &columns, now.as_deref()))
@@ -265,7 +263,7 @@ impl<'a> Relations<'a> {
         name: &TableName,
         place: &Coordinates,
     ) -> Result<TableShape, SourceError> {
-        let Known { tables, end } = self.observer.known(|asked| asked == name).await?;
+        let Known { tables, end } = self.observer.named(std::slice::from_ref(name)).await?;
         self.look(place, &end).await?;
         if let Some(change) = self.lookout.naming(name, place, &end).next() {
             return Err(self.ambiguous(name, place, change));
@@ -280,7 +278,8 @@ impl<'a> Relations<'a> {
         place: &Coordinates,
         log_end: Option<&Coordinates>,
     ) -> bool {
-        let at_end = log_end.is_some_and(|end| {
+        // Before the end is known, near may be far; that costs a question, too.
+        let at_end = log_end.is_none_or(|end| {
             end.file == place.file && end.offset.saturating_sub(place.offset) <= AT_END
         });
         let compared = self.compared.get(name);
@@ -294,7 +293,7 @@ impl<'a> Relations<'a> {
         known: &TableShape,
         place: &Coordinates,
     ) -> Result<(), SourceError> {
-        let Known { tables, end } = self.observer.known(|asked| asked == name).await?;
+        let Known { tables, end } = self.observer.named(std::slice::from_ref(name)).await?;
         self.compared.insert(name.clone(), Instant::now());
         if tables.first().is_some_and(|table| table.shape == *known) {
             return Ok(());

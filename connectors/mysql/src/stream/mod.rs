@@ -69,6 +69,8 @@ pub struct LogStream {
     ready: std::vec::IntoIter<TransportEvent>,
     current: Option<TransportEvent>,
     decoder: Decoder,
+    /// The file being read, for messages.
+    file: String,
     largest_event: usize,
 }
 
@@ -94,6 +96,7 @@ impl LogStream {
             ready: Vec::new().into_iter(),
             current: None,
             decoder: Decoder::new(family, at),
+            file: String::new(),
             // An update carries the row twice.
             largest_event: config.max_row_bytes.saturating_mul(2).saturating_add(OVERHEAD),
         })
@@ -118,15 +121,21 @@ impl LogStream {
     /// The next event that has been received; none if more must be waited for.
     pub fn event(&mut self) -> Result<Option<Located<'_>>, SourceError> {
         self.current = self.ready.next();
-        let Self { current: Some(event), decoder, largest_event, .. } = self else {
+        let Self { current: Some(event), decoder, file, largest_event, .. } = self else {
             return Ok(None);
         };
-        let (at, kind) = (decoder.at().clone(), event.header().event_type_raw());
-        if event.data().len() > *largest_event {
-            return Err(too_large(&at, event.data().len()));
+        if *file != decoder.at().file {
+            file.clone_from(&decoder.at().file);
+        }
+        let (offset, kind) = (decoder.at().offset, event.header().event_type_raw());
+        let bytes = event.data().len();
+        if bytes > *largest_event {
+            return Err(too_large(&Coordinates::new(file.clone(), offset), bytes));
         }
         let located = decoder.packet(event).and_then(|packet| decoder.take(packet));
-        located.map(Some).map_err(|error| unreadable(&at, kind, error))
+        located
+            .map(Some)
+            .map_err(|error| unreadable(&Coordinates::new(file.clone(), offset), kind, error))
     }
 }
 
@@ -154,7 +163,21 @@ async fn open(
         Entry::Without(GtidSet::MariaDb(_)) => request.with_pos(FIRST_OFFSET),
     };
     let stream = conn.get_binlog_stream(request).await;
-    Ok((stream.map_err(|error| server_error(error, "ask for the log"))?, family))
+    Ok((stream.map_err(|error| refused(config, error))?, family))
+}
+
+/// Who may log in and not follow the log is told that access is denied, as if the password were
+/// wrong.
+fn refused(config: &MysqlConfig, error: mysql_async::Error) -> SourceError {
+    const ACCESS_DENIED: u16 = 1045;
+    match &error {
+        mysql_async::Error::Server(told) if told.code == ACCESS_DENIED => {
+            let message = format!("`{}` may not follow the log: {}", config.user, told.message);
+            SourceError::new(SourceErrorKind::Privilege, message)
+                .with_hint(format!("run: GRANT REPLICATION SLAVE ON *.* TO '{}'@'…'", config.user))
+        }
+        _ => server_error(error, "ask for the log"),
+    }
 }
 
 /// Tells the server who asks and how; variables it does not know do no harm.

@@ -1,9 +1,11 @@
 //! From a cell of the server's answer to its text: the way of a snapshot.
 //!
 //! A cell must get the same text as from the log. So it is not the server that makes the text, but
-//! the same functions as for the log, and each column is asked for in the form that they take:
-//! text as the bytes of its own character set, labels as their number. Only what the server prints
-//! in one way whatever it is asked (decimals, JSON, addresses) is taken as it comes.
+//! the same functions as for the log, and each column comes in the form that they take: text as the
+//! bytes of its own character set, because the session wants it unconverted (a cast in the query
+//! would do that, too, and turn a text beyond `max_allowed_packet` into NULL), labels as their
+//! number. Only what the server prints in one way whatever it is asked (decimals, JSON, addresses)
+//! is taken as it comes.
 
 use mysql_async::{Row, Value};
 
@@ -33,7 +35,7 @@ enum Answer {
     Bytes,
     Enum(Vec<String>),
     Set(Vec<String>),
-    /// Text of the session's character set.
+    /// Text in UTF-8.
     Printed,
 }
 
@@ -99,7 +101,6 @@ impl Answer {
     fn expression(&self, column: &str) -> String {
         let column = sql::identifier(column);
         match self {
-            Self::Text(_) => format!("CAST({column} AS BINARY)"),
             Self::Enum(_) | Self::Set(_) => format!("CAST({column} AS UNSIGNED)"),
             _ => column,
         }

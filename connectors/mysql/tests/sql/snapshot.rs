@@ -431,3 +431,20 @@ async fn limits_that_are_meant_for_people_do_not_cut_a_table_short() {
     done.unwrap();
     assert_eq!(rows.len(), 10_000);
 }
+
+#[tokio::test]
+async fn a_text_larger_than_the_servers_packets_is_read_whole() {
+    let server = Mysql::builder(Flavour::MariaDb).setting("max_allowed_packet", "64M");
+    let server = server.start().await.unwrap();
+    let sql = "CREATE DATABASE erp; CREATE TABLE erp.notes (id INT PRIMARY KEY,
+               a LONGTEXT CHARACTER SET latin1, b LONGBLOB, c LONGTEXT CHARACTER SET utf8mb4);
+               INSERT INTO erp.notes VALUES (1, REPEAT(_latin1 X'FC', 3000000),
+                 REPEAT('b', 3000000), REPEAT('c', 3000000));
+               SET GLOBAL max_allowed_packet = 1048576";
+    server.execute(sql).await.unwrap();
+    let (done, rows) = read(&config(&server), &Named::new(&["erp.notes"])).await;
+    done.unwrap();
+    let lengths = rows[0].cells.iter().map(|cell| cell.as_ref().map(|cell| cell.chars().count()));
+    let expected = [1, 3_000_000, 6_000_002, 3_000_000].map(Some);
+    assert_eq!(lengths.collect::<Vec<_>>(), expected);
+}

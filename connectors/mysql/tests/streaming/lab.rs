@@ -94,6 +94,18 @@ impl Lab {
         lab
     }
 
+    /// The same database again, for who writes beside the source.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
+            server: Arc::clone(&self.server),
+            database: self.database.clone(),
+            config: self.config.clone(),
+            seeds: self.seeds,
+            unread: self.unread,
+            _state: Directory::new("state").unwrap(),
+        }
+    }
+
     /// Runs statements.
     pub(crate) async fn run(&self, sql: &str) {
         if !sql.is_empty() {
@@ -110,10 +122,8 @@ impl Lab {
     /// Where the log ends: the file's number and the offset.
     pub(crate) async fn log_end(&self) -> (u64, u64) {
         let rows: Vec<Row> = self.server.query("SHOW MASTER STATUS").await.unwrap();
-        let (file, offset): (String, u64) = {
-            let row = &rows[0];
-            (row.get(0).unwrap(), row.get(1).unwrap())
-        };
+        let status = rows.first().unwrap();
+        let (file, offset): (String, u64) = (status.get(0).unwrap(), status.get(1).unwrap());
         (file.rsplit_once('.').unwrap().1.parse().unwrap(), offset)
     }
 

@@ -1,6 +1,6 @@
 //! Statements in the log, as far as they must be understood: what sort they are, and which tables
 //! they may speak of. Not a parser: every word that could name a wanted table counts, in comments
-//! and quotes too. Naming one too many costs a question to the server; overlooking one would cost
+//! too. Naming one too many costs a question to the server; overlooking one would cost
 //! the meaning of columns.
 
 use std::collections::BTreeSet;
@@ -28,6 +28,8 @@ pub enum Verb {
     Rows,
     /// `TRUNCATE`
     Truncate,
+    /// It changes no table: users, rights, settings, temporary tables.
+    Harmless,
     /// Anything else: perhaps a change of a table's shape.
     Other,
 }
@@ -39,14 +41,83 @@ pub struct Statement {
     words: Vec<Word>,
 }
 
-/// A word, and whether a point stands before it.
+/// A word, and what it may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Word {
     text: String,
+    /// The quote around it, if there is one.
+    quote: Option<char>,
+    /// A point stands before it.
     after_point: bool,
     /// It stands in a comment that the server does not read.
     comment: bool,
 }
+
+impl Word {
+    /// Whether it can be the name of a table. The words of the language cannot, unless they stand
+    /// in quotes or behind a point.
+    fn names(&self) -> bool {
+        let number = self.text.bytes().all(|byte| byte.is_ascii_digit());
+        match self.quote {
+            Some('\'') => false,
+            Some(_) => true,
+            None if self.after_point => true,
+            None => !number && !RESERVED.contains(&&*self.text.to_ascii_uppercase()),
+        }
+    }
+}
+
+/// Words of the language that are likely where shapes are changed, and can be no names.
+const RESERVED: [&str; 48] = [
+    "ADD",
+    "ALL",
+    "ALTER",
+    "AND",
+    "AS",
+    "BIGINT",
+    "BY",
+    "CASCADE",
+    "CHANGE",
+    "CHAR",
+    "CHARACTER",
+    "CHECK",
+    "COLLATE",
+    "COLUMN",
+    "CONSTRAINT",
+    "CREATE",
+    "DECIMAL",
+    "DEFAULT",
+    "DELETE",
+    "DOUBLE",
+    "DROP",
+    "EXISTS",
+    "FLOAT",
+    "FOREIGN",
+    "FROM",
+    "IF",
+    "INDEX",
+    "INSERT",
+    "INT",
+    "INTO",
+    "KEY",
+    "LIKE",
+    "NOT",
+    "NULL",
+    "ON",
+    "OR",
+    "PRIMARY",
+    "REFERENCES",
+    "RENAME",
+    "SELECT",
+    "SET",
+    "SMALLINT",
+    "TABLE",
+    "TO",
+    "UNIQUE",
+    "UNSIGNED",
+    "UPDATE",
+    "VARCHAR",
+];
 
 impl Statement {
     /// Takes a statement apart. What is not UTF-8 in it names nothing.
@@ -56,9 +127,12 @@ impl Statement {
         Self { text, words }
     }
 
-    /// The statement, for messages: its beginning.
+    /// The statement, for messages: its beginning, or its first word if it may hold a secret.
     pub fn excerpt(&self) -> String {
         const LONGEST: usize = 120;
+        if ["IDENTIFIED", "PASSWORD"].iter().any(|word| self.has_word(word)) {
+            return format!("{} …", self.first_word());
+        }
         let mut excerpt: String = self.text.chars().take(LONGEST).collect();
         if excerpt.len() < self.text.len() {
             excerpt.push('…');
@@ -74,9 +148,17 @@ impl Statement {
 
     /// What it is.
     pub fn verb(&self) -> Verb {
-        let mut words = self.words.iter().filter(|word| !word.comment);
-        let mut next = || words.next().map(|word| word.text.to_ascii_uppercase());
-        let (first, second) = (next().unwrap_or_default(), next());
+        let mut words = self
+            .words
+            .iter()
+            .filter(|word| !word.comment)
+            .map(|word| word.text.to_ascii_uppercase())
+            // `CREATE OR REPLACE`
+            .filter(|word| !matches!(word.as_str(), "OR"));
+        let (first, mut second) = (words.next().unwrap_or_default(), words.next());
+        if first == "CREATE" && second.as_deref() == Some("REPLACE") {
+            second = words.next();
+        }
         match (first.as_str(), second.as_deref()) {
             ("BEGIN", _) | ("START", Some("TRANSACTION")) => Verb::Begin,
             ("COMMIT", _) => Verb::Commit,
@@ -88,6 +170,10 @@ impl Statement {
             ("XA", _) => Verb::Inside,
             ("INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" | "WITH", _) => Verb::Rows,
             ("TRUNCATE", _) => Verb::Truncate,
+            ("GRANT" | "REVOKE" | "SET" | "FLUSH" | "ANALYZE" | "CHECK", _)
+            | ("CREATE" | "ALTER" | "DROP" | "RENAME", Some("USER" | "ROLE" | "TEMPORARY")) => {
+                Verb::Harmless
+            }
             _ => Verb::Other,
         }
     }
@@ -105,7 +191,7 @@ impl Statement {
             }
         };
         let mut before = None;
-        for word in &self.words {
+        for word in self.words.iter().filter(|word| word.names()) {
             match before.filter(|_| word.after_point) {
                 Some(schema) => look(schema, &word.text),
                 None => look(database, &word.text),
@@ -119,10 +205,12 @@ impl Statement {
     /// they are (rights, indexes, triggers, views) are many, and each one that counted would make
     /// it harder to know what the rows before it were.
     pub fn reshapes(&self, database: &str, selection: &dyn TableSelection) -> Vec<TableName> {
+        if self.verb() != Verb::Other {
+            return Vec::new();
+        }
         let mut words = self.words.iter().filter(|word| !word.comment).peekable();
         let first = words.next().map_or_else(String::new, |word| word.text.to_ascii_uppercase());
         match first.as_str() {
-            "GRANT" | "REVOKE" | "ANALYZE" | "CHECK" | "FLUSH" | "SET" => return Vec::new(),
             "CREATE" | "DROP" | "ALTER" => {}
             _ => return self.tables(database, selection),
         }
@@ -132,8 +220,9 @@ impl Statement {
                 "OR" | "REPLACE" | "UNIQUE" | "FULLTEXT" | "SPATIAL" | "AGGREGATE" => {}
                 // A user and a host.
                 "DEFINER" => drop(words.by_ref().take(2).count()),
-                "INDEX" | "TRIGGER" | "PROCEDURE" | "FUNCTION" | "EVENT" | "VIEW" | "USER"
-                | "ROLE" => return Vec::new(),
+                "INDEX" | "TRIGGER" | "PROCEDURE" | "FUNCTION" | "EVENT" | "VIEW" => {
+                    return Vec::new();
+                }
                 "TABLE" if first == "CREATE" => break,
                 _ => return self.tables(database, selection),
             }
@@ -147,8 +236,14 @@ impl Statement {
         all.into_iter().filter(|name| created.as_ref().is_none_or(|new| same(new, name))).collect()
     }
 
-    /// Whether one of its words is this, in capitals or not.
-    pub fn has_word(&self, text: &str) -> bool {
+    /// Whether it names something in this database.
+    pub fn enters(&self, database: &str) -> bool {
+        let pairs = self.words.iter().zip(self.words.iter().skip(1));
+        let mut named = pairs.filter(|(_, next)| next.after_point).map(|(word, _)| &word.text);
+        named.any(|name| name.eq_ignore_ascii_case(database))
+    }
+
+    fn has_word(&self, text: &str) -> bool {
         self.words.iter().any(|word| word.text.eq_ignore_ascii_case(text))
     }
 
@@ -215,7 +310,9 @@ impl Scan<'_> {
             self.quoted(quote);
         } else if in_name(first) {
             let end = self.rest.find(|next| !in_name(next)).unwrap_or(self.rest.len());
-            self.word(end);
+            let (word, rest) = self.rest.split_at(end);
+            self.rest = rest;
+            self.push(word.to_owned(), None);
         } else {
             self.between(first);
         }
@@ -254,12 +351,6 @@ impl Scan<'_> {
         self.rest = rest;
     }
 
-    fn word(&mut self, end: usize) {
-        let (word, rest) = self.rest.split_at(end);
-        self.push(word.to_owned());
-        self.rest = rest;
-    }
-
     /// A quote that is doubled stands for itself.
     fn quoted(&mut self, quote: char) {
         let mut text = String::new();
@@ -276,12 +367,12 @@ impl Scan<'_> {
             }
         }
         self.rest = self.rest.get(end..).unwrap_or_default();
-        self.push(text);
+        self.push(text, Some(quote));
     }
 
-    fn push(&mut self, text: String) {
+    fn push(&mut self, text: String, quote: Option<char>) {
         let after_point = std::mem::take(&mut self.point);
-        self.words.push(Word { text, after_point, comment: self.comment });
+        self.words.push(Word { text, quote, after_point, comment: self.comment });
     }
 }
 
@@ -290,132 +381,4 @@ fn in_name(character: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::binlog::Xid;
-
-    struct Wants;
-
-    impl TableSelection for Wants {
-        fn wants(&self, table: &TableName) -> bool {
-            table.schema == "erp" && ["po_header", "po line", "item"].contains(&&*table.table)
-        }
-
-        fn named(&self) -> Vec<TableName> {
-            Vec::new()
-        }
-    }
-
-    fn tables(text: &str, database: &str) -> Vec<String> {
-        let tables = Statement::new(text.as_bytes()).tables(database, &Wants);
-        tables.into_iter().map(|name| name.table).collect()
-    }
-
-    #[test]
-    fn a_table_is_found_wherever_it_is_named() {
-        for text in [
-            "ALTER TABLE po_header ADD x INT",
-            "ALTER TABLE`po_header`ADD x INT",
-            "alter table PO_HEADER add x int",
-            "/*!40000 ALTER TABLE `po_header` DISABLE KEYS */",
-            "RENAME TABLE a TO b, _po_header_gho TO po_header",
-            "CREATE TABLE po_header LIKE x -- copy",
-            "DROP TABLE IF EXISTS \"po_header\" /* generated by server */",
-            "ALTER TABLE x # po_header\n ADD y INT",
-        ] {
-            assert_eq!(tables(text, "erp"), ["po_header"], "{text}");
-        }
-        assert_eq!(tables("ALTER TABLE erp . `po line` ENGINE=InnoDB", "other"), ["po line"]);
-        assert_eq!(tables("ALTER TABLE erp.item, erp.po_header", "x"), ["item", "po_header"]);
-        assert_eq!(tables("ALTER TABLE archive.item ADD x INT", "erp"), [""; 0]);
-        assert_eq!(tables("ALTER TABLE po_headers ADD x INT", "erp"), [""; 0]);
-    }
-
-    #[test]
-    fn only_what_may_change_a_shape_counts_as_such() {
-        let reshapes = |text: &str| {
-            let tables = Statement::new(text.as_bytes()).reshapes("erp", &Wants);
-            tables.into_iter().map(|name| name.table).collect::<Vec<_>>()
-        };
-        for text in [
-            "GRANT SELECT ON po_header TO x",
-            "ANALYZE TABLE po_header",
-            "CREATE UNIQUE INDEX i ON po_header (x)",
-            "DROP INDEX i ON po_header",
-            "CREATE DEFINER=`root`@`localhost` TRIGGER tr AFTER INSERT ON po_header FOR EACH ROW x",
-            "CREATE OR REPLACE VIEW v AS SELECT * FROM po_header",
-            "CREATE TABLE _po_header_new LIKE po_header",
-            "create table if not exists x.y as select * from erp.po_header",
-        ] {
-            assert_eq!(reshapes(text), [""; 0], "{text}");
-        }
-        for text in [
-            "ALTER TABLE po_header ADD INDEX (x)",
-            "CREATE TABLE po_header (trigger_id INT)",
-            "CREATE TABLE IF NOT EXISTS `erp`.`PO_HEADER` LIKE item",
-            "CREATE OR REPLACE TABLE po_header (x INT)",
-            "CREATE TEMPORARY TABLE x LIKE po_header",
-            "DROP TABLE po_header",
-            "RENAME TABLE po_header TO x",
-            "OPTIMIZE TABLE po_header",
-            "/*!50001 ALTER TABLE po_header ORDER BY x */",
-        ] {
-            assert_eq!(reshapes(text), ["po_header"], "{text}");
-        }
-    }
-
-    #[test]
-    fn the_sort_of_a_statement_is_told_by_its_first_words() {
-        for (text, verb) in [
-            ("BEGIN", Verb::Begin),
-            ("COMMIT", Verb::Commit),
-            ("ROLLBACK", Verb::Rollback),
-            ("ROLLBACK TO `s`", Verb::Inside),
-            ("SAVEPOINT `s`", Verb::Inside),
-            ("XA START X'7831',X'',1", Verb::XaStart),
-            ("XA END X'7831',X'',1", Verb::Inside),
-            ("XA COMMIT X'7831',X'',1", Verb::XaCommit),
-            ("XA ROLLBACK X'7831',X'',1", Verb::XaRollback),
-            ("/* from a tool */ insert into t values (1)", Verb::Rows),
-            ("-- note\n delete from t", Verb::Rows),
-            ("LOAD DATA INFILE 'x' INTO TABLE t", Verb::Rows),
-            ("/*!50001 TRUNCATE TABLE t */", Verb::Truncate),
-            ("ALTER TABLE t ADD x INT", Verb::Other),
-            ("", Verb::Other),
-        ] {
-            assert_eq!(Statement::new(text.as_bytes()).verb(), verb, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_table_of_a_truncate_is_its_own() {
-        for (text, schema, table) in [
-            ("TRUNCATE TABLE item", "erp", "item"),
-            ("truncate item", "erp", "item"),
-            ("TRUNCATE TABLE `a b`.`c``d`", "a b", "c`d"),
-            ("/* x */ TRUNCATE /* y */ TABLE a.b NOWAIT", "a", "b"),
-        ] {
-            let name = Statement::new(text.as_bytes()).truncated("erp").unwrap();
-            assert_eq!(name, TableName::new(schema, table), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_xa_name_is_read_back() {
-        let xid = |text: &str| Statement::new(text.as_bytes()).xid();
-        let expected = Xid { format: 1, global: b"x2".to_vec(), branch: Vec::new() };
-        assert_eq!(xid("XA COMMIT X'7832',X'',1"), Some(expected));
-        let expected = Xid { format: 7, global: b"x2".to_vec(), branch: b"b".to_vec() };
-        assert_eq!(xid("XA ROLLBACK X'7832',X'62',7"), Some(expected));
-        assert_eq!(xid("XA COMMIT"), None);
-        assert_eq!(xid("XA COMMIT X'783'"), None);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_statement_makes_the_scan_panic(text in "[a-z`'\"./*#!0-9é\\n -]{0,60}") {
-            let statement = Statement::new(text.as_bytes());
-            let (_, _, _) = (statement.verb(), statement.xid(), statement.truncated("d"));
-        }
-    }
-}
+mod tests;
