@@ -4,14 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use erpbridge_connector::{
-    Position, Progress, Receiver, SourceEvent, TableSchema, Timestamp, Truncated,
-};
+use erpbridge_connector::{Position, Progress, Receiver, SourceEvent, Timestamp, Truncated};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::convert::{ConvertError, Converter, Seen};
-use super::drift;
+use super::drift::Drifts;
 use super::outbox::{Outbox, Unit};
 use super::settle::Milestone;
 use crate::canonical::{FrozenBatch, header};
@@ -77,6 +75,7 @@ pub struct Pipeline<P> {
     publisher: Option<P>,
     converter: Converter,
     outbox: Outbox,
+    drifts: Drifts,
     metrics: Arc<Metrics>,
     milestones: watch::Sender<Option<Milestone>>,
     /// The position the stream's last message tells.
@@ -119,8 +118,10 @@ impl<P: Publisher + 'static> Pipeline<P> {
         metrics: Arc<Metrics>,
         milestones: watch::Sender<Option<Milestone>>,
     ) -> Self {
+        let drifts = Drifts::new(&config.source, Arc::clone(&metrics));
         Self {
             config,
+            drifts,
             epoch: standing.epoch,
             publisher: Some(publisher),
             converter,
@@ -199,8 +200,9 @@ impl<P: Publisher + 'static> Pipeline<P> {
             SourceEvent::Changes(batch) => {
                 let seen = self.converter.convert(&batch, &mut self.outbox);
                 let drifts = self.converter.take_drifts();
-                for kind in drifts {
-                    self.count_drift(kind, 1);
+                drifts.into_iter().for_each(|kind| self.drifts.count(kind, 1));
+                if let Err(ConvertError::Drift(_)) = &seen {
+                    self.drifts.count("unknown_code", 1);
                 }
                 seen.map(|seen| self.count_rows(seen)).map_err(PipelineError::from)
             }
@@ -211,7 +213,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
                 Ok(())
             }
             SourceEvent::SchemaChanged { table, previous } => {
-                self.new_shape(&table, previous.as_deref());
+                self.drifts.new_shape(&table, previous.as_deref());
                 Ok(())
             }
             SourceEvent::Seeded => {
@@ -230,23 +232,6 @@ impl<P: Publisher + 'static> Pipeline<P> {
                 Ok(())
             }
         }
-    }
-
-    /// A column that is new, gone or of another type is worth a look at the mapping, even if it
-    /// still fits.
-    fn new_shape(&self, table: &TableSchema, previous: Option<&TableSchema>) {
-        let source = self.config.source.as_str();
-        let name = table.name.to_string();
-        let changes = previous.map(|previous| drift::differences(previous, table));
-        for change in changes.unwrap_or_default() {
-            self.count_drift("column", 1);
-            tracing::warn!(source, table = name, change, "the table has another shape");
-        }
-    }
-
-    fn count_drift(&self, kind: &str, count: u64) {
-        let labels = [self.config.source.as_str(), kind];
-        self.metrics.drift.with_label_values(&labels).inc_by(count);
     }
 
     fn truncated(&mut self, truncated: &Truncated) -> Result<(), PipelineError> {
@@ -292,6 +277,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
         match sent {
             Sent::Unit { batch, progress, seconds, result } => {
                 let published = result.map_err(|error| self.failed(error))?;
+                self.drifts.unknown_codes(&batch);
                 if let Some(published) = published {
                     self.stream_sequence = published.stream_sequence;
                     self.count_events(&batch, &published, seconds);
@@ -404,10 +390,6 @@ impl<P: Publisher + 'static> Pipeline<P> {
             let labels = [self.config.source.as_str(), letter.reason.as_str()];
             metrics.dead_letters.with_label_values(&labels).inc();
         }
-        let unknown = batch.dead_letters.iter().filter(|l| l.reason == Reason::UnknownCode).count();
-        let unknown =
-            u64::try_from(unknown).unwrap_or(u64::MAX).saturating_add(batch.ignored_codes);
-        self.count_drift("unknown_code", unknown);
         let too_large = u64::try_from(published.too_large).unwrap_or(u64::MAX);
         let labels = [self.config.source.as_str(), Reason::TooLarge.as_str()];
         metrics.dead_letters.with_label_values(&labels).inc_by(too_large);

@@ -8,6 +8,7 @@ mod commands;
 mod consumers;
 mod crash;
 mod delivery;
+mod drift;
 mod failures;
 mod remembered;
 mod shop;
