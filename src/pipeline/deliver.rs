@@ -200,7 +200,9 @@ impl<P: Publisher + 'static> Pipeline<P> {
             SourceEvent::Changes(batch) => {
                 let seen = self.converter.convert(&batch, &mut self.outbox);
                 let drifts = self.converter.take_drifts();
-                drifts.into_iter().for_each(|kind| self.drifts.count(kind, 1));
+                for kind in drifts {
+                    self.drifts.count(kind, 1);
+                }
                 if let Err(ConvertError::Drift(_)) = &seen {
                     self.drifts.count("unknown_code", 1);
                 }
