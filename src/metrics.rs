@@ -39,6 +39,8 @@ pub struct Metrics {
     pub retained_bytes: IntGaugeVec,
     /// `erpbridge_source_safe_log_bytes{source}`
     pub safe_bytes: IntGaugeVec,
+    /// `erpbridge_source_log_kept_seconds{source}`
+    pub log_kept: GaugeVec,
     /// `erpbridge_source_heard_timestamp_seconds{source}`
     pub heard: GaugeVec,
     /// `erpbridge_source_phase{source,phase}`
@@ -131,6 +133,12 @@ impl Metrics {
                 r,
                 "source_safe_log_bytes",
                 "Log the database can still write before it gives the bridge up; -1 without bound",
+                &["source"],
+            )?,
+            log_kept: gauge(
+                r,
+                "source_log_kept_seconds",
+                "How long the database will at least keep log that is not confirmed; -1 if unknown",
                 &["source"],
             )?,
             heard: gauge(
@@ -300,6 +308,7 @@ impl Metrics {
         for gauge in gauges {
             gauge.with_label_values(&[source]).set(0);
         }
+        self.log_kept.with_label_values(&[source]).set(-1.0);
         for stamp in [&self.watermark, &self.heard, &self.waiting_since] {
             stamp.with_label_values(&[source]).set(0.0);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use erpbridge_connector::{Explorer, TableName, TableSelection};
+use erpbridge_mysql::MysqlSource;
 use erpbridge_postgres::PostgresSource;
 use erpbridge_sqlserver::SqlServerSource;
 
@@ -14,6 +15,7 @@ pub fn make_explorer(engine: &Engine) -> Arc<dyn Explorer> {
         Engine::Postgres(postgres) => {
             Arc::new(PostgresSource::new(postgres.clone(), Arc::new(NoTables)))
         }
+        Engine::Mysql(mysql) => Arc::new(MysqlSource::new(mysql.clone(), Arc::new(NoTables))),
         Engine::SqlServer(sqlserver) => {
             Arc::new(SqlServerSource::new(sqlserver.clone(), Arc::new(NoTables)))
         }

@@ -1,10 +1,13 @@
 //! Which kind of database a source is: the one section among its keys that says so.
 
+use std::path::Path;
+
+use erpbridge_mysql::MysqlConfig;
 use erpbridge_postgres::PostgresConfig;
 use erpbridge_sqlserver::SqlServerConfig;
 
 use super::reader::Reader;
-use super::{postgres, sqlserver};
+use super::{mysql, postgres, sqlserver};
 use crate::document::Fields;
 
 /// A kind of database with its own settings.
@@ -12,12 +15,14 @@ use crate::document::Fields;
 pub enum Engine {
     /// `PostgreSQL`, by logical replication.
     Postgres(PostgresConfig),
+    /// `MySQL` or `MariaDB`, by the binary log.
+    Mysql(MysqlConfig),
     /// SQL Server, by change data capture.
     SqlServer(SqlServerConfig),
 }
 
-/// The keys that name a kind.
-const KINDS: [&str; 2] = ["postgres", "sqlserver"];
+/// The keys that name a kind. `MySQL` and `MariaDB` are told apart by the server itself.
+const KINDS: [&str; 4] = ["postgres", "mysql", "mariadb", "sqlserver"];
 
 /// Reads the database of a source; `name` is the source's name, if that could be read.
 pub(super) fn read(
@@ -29,12 +34,25 @@ pub(super) fn read(
     let (Some((kind, node)), None) = (given.next(), given.next()) else {
         let several = KINDS.iter().filter(|kind| fields.get(kind).is_some()).count() > 1;
         let problem = if several { "there are two databases" } else { "there is no database" };
-        let mend = "a source follows one: write `postgres:` or `sqlserver:`";
+        let mend = "a source follows one: write `postgres:`, `mysql:`, `mariadb:` or `sqlserver:`";
         reader.findings.error(fields.place(), problem, mend);
         return None;
     };
     match kind {
         "postgres" => postgres::read(node, name, reader).map(Engine::Postgres),
-        _ => sqlserver::read(node, name, reader).map(Engine::SqlServer),
+        "sqlserver" => sqlserver::read(node, name, reader).map(Engine::SqlServer),
+        _ => mysql::read(node, name, reader).map(Engine::Mysql),
+    }
+}
+
+impl Engine {
+    /// Where it may keep what it needs beside its position.
+    pub(super) fn keep_in(&mut self, state: &Path, source: &str) {
+        match self {
+            Self::Postgres(_) | Self::SqlServer(_) => {}
+            Self::Mysql(mysql) => {
+                mysql.shapes_file = Some(state.join("shapes").join(format!("{source}.json")));
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@
 mod connection;
 mod engine;
 mod interpolate;
+pub mod mysql;
 pub mod nats;
 pub mod postgres;
 mod reader;
@@ -33,6 +34,8 @@ pub const TOP_KEYS: &[&str] = &["sources", "nats", "state", "http", "log"];
 pub const SOURCE_KEYS: &[&str] = &[
     "name",
     "postgres",
+    "mysql",
+    "mariadb",
     "sqlserver",
     "mappings",
     "on_truncate",
@@ -154,7 +157,11 @@ fn config(root: &Node, reader: &mut Reader<'_>) -> Option<Config> {
     }
     let http = address(&top, reader);
     let log = top.get("log").and_then(|node| log(node, reader)).unwrap_or_default();
-    Some(Config { sources: sources?, nats: nats?, state: state?, http: http?, log })
+    let (mut sources, state) = (sources?, state?);
+    for source in &mut sources {
+        source.engine.keep_in(&state, &source.name);
+    }
+    Some(Config { sources, nats: nats?, state, http: http?, log })
 }
 
 /// A stream has one writer, so its name cannot be given for several sources.
@@ -339,6 +346,18 @@ events:
 
     #[test]
     fn a_source_is_one_database_of_any_kind() {
+        for kind in ["mysql", "mariadb"] {
+            let text = GOOD.replace(
+                "postgres: { url: \"postgres://u@127.0.0.1/shop\" }",
+                &format!("{kind}: {{ url: \"mysql://u@127.0.0.1\", server_id: 77 }}"),
+            );
+            let loaded = load_text(&text);
+            let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings));
+            let engine = &config.sources.first().unwrap().engine;
+            let Engine::Mysql(mysql) = engine else { panic!("not the one given") };
+            assert_eq!(mysql.server_id, 77);
+            assert_eq!(mysql.shapes_file, Some(config.state.join("shapes/shop.json")));
+        }
         let text = GOOD.replace(
             "postgres: { url: \"postgres://u@127.0.0.1/shop\" }",
             "sqlserver: { url: \"sqlserver://u@erp.example/shop\", poll_interval: 250ms, \
@@ -352,6 +371,8 @@ events:
         assert_eq!(sqlserver.tls.mode, erpbridge_sqlserver::TlsMode::Strict);
         let both =
             GOOD.replace("mappings:", "sqlserver: { url: \"sqlserver://u@h/d\" }\n    mappings:");
+        assert_eq!(problems(&both), ["there are two databases"]);
+        let both = GOOD.replace("mappings:", "mysql: { url: \"mysql://u@h\" }\n    mappings:");
         assert_eq!(problems(&both), ["there are two databases"]);
         let none = GOOD.replace("postgres: { url: \"postgres://u@127.0.0.1/shop\" }", "");
         assert_eq!(problems(&none), ["there is no database"]);
@@ -409,6 +430,8 @@ events:
             LOG_KEYS,
             postgres::KEYS,
             postgres::TLS_KEYS,
+            mysql::KEYS,
+            mysql::TLS_KEYS,
             sqlserver::KEYS,
             sqlserver::TLS_KEYS,
             nats::KEYS,

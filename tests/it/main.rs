@@ -12,6 +12,7 @@ mod drift;
 mod failures;
 mod remembered;
 mod shop;
+mod three_servers;
 mod tools;
 mod tryton;
 mod unfinished;
