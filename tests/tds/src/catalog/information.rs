@@ -7,7 +7,7 @@ use crate::database::state::State;
 use crate::engine::Context;
 use crate::problem::Result;
 use crate::value::Value;
-use crate::value::kind::Kind;
+use crate::value::kind::{Kind, Type};
 
 /// A view by its name in lower case.
 pub(super) fn view(name: &str) -> Option<View> {
@@ -85,32 +85,50 @@ fn tables(context: &Context, state: &State) -> Result<Rows> {
     Ok(visible(context, state).map(|t| row(&t.schema, &t.name)).chain(changes).collect())
 }
 
+/// The columns of users' tables, then those of change tables.
 fn columns(context: &Context, state: &State) -> Result<Rows> {
     let mut rows = Vec::new();
     for table in visible(context, state) {
+        let of = (table.schema.as_str(), table.name.as_str());
         for (place, column) in (1..).zip(&table.columns) {
-            let kind = column.column.of.kind;
-            let (length, precision, scale) = kind.sizes();
-            let wide = matches!(kind, Kind::NChar(_) | Kind::NVarChar(_)) && length > 0;
-            let sized = kind.is_text() || kind.is_bytes();
-            let number = precision > 0 && !matches!(kind, Kind::Bit) && !is_time(kind);
-            rows.push(vec![
-                context.name.as_str().into(),
-                table.schema.as_str().into(),
-                table.name.as_str().into(),
-                column.column.name.as_str().into(),
-                Value::Int(place),
-                if column.column.nullable { "YES" } else { "NO" }.into(),
-                kind.name().into(),
-                sized.then(|| i32::from(if wide { length / 2 } else { length })).into(),
-                number.then_some(precision).into(),
-                number.then_some(i32::from(scale)).into(),
-                is_time(kind).then_some(i16::from(scale)).into(),
-                kind.is_text().then(|| column.column.of.collation.name()).into(),
-            ]);
+            let one = &column.column;
+            rows.push(column_row(context, of, place, (&one.name, one.of, one.nullable)));
+        }
+    }
+    for instance in super::visible_instances(context, state) {
+        let name = instance.change_table();
+        for (place, (column, of)) in (1..).zip(instance.change_columns()) {
+            rows.push(column_row(context, ("cdc", &name), place, (&column, of, true)));
         }
     }
     Ok(rows)
+}
+
+fn column_row(
+    context: &Context,
+    (schema, table): (&str, &str),
+    place: i64,
+    (name, of, nullable): (&str, Type, bool),
+) -> Vec<Value> {
+    let kind = of.kind;
+    let (length, precision, scale) = kind.sizes();
+    let wide = matches!(kind, Kind::NChar(_) | Kind::NVarChar(_)) && length > 0;
+    let sized = kind.is_text() || kind.is_bytes();
+    let number = precision > 0 && !matches!(kind, Kind::Bit) && !is_time(kind);
+    vec![
+        context.name.as_str().into(),
+        schema.into(),
+        table.into(),
+        name.into(),
+        Value::Int(place),
+        if nullable { "YES" } else { "NO" }.into(),
+        kind.name().into(),
+        sized.then(|| i32::from(if wide { length / 2 } else { length })).into(),
+        number.then_some(precision).into(),
+        number.then_some(i32::from(scale)).into(),
+        is_time(kind).then_some(i16::from(scale)).into(),
+        kind.is_text().then(|| of.collation.name()).into(),
+    ]
 }
 
 fn is_time(kind: Kind) -> bool {
