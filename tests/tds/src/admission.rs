@@ -87,7 +87,7 @@ pub(crate) async fn admit(
     encrypted: bool,
 ) -> Result<(Line, Option<(Session, usize)>)> {
     let size = usize::try_from(request.packet_size).unwrap_or(FIRST_SIZE).clamp(512, 32_767);
-    let fault = shared.fault_for(&format!("LOGIN {}", request.user));
+    let fault = shared.fault_for_login(&request.user);
     if let Some(Effect::Drop) = fault {
         return Ok((line, None));
     }

@@ -61,7 +61,8 @@ impl Fault {
         Self::of(Effect::Delay(by))
     }
 
-    /// Only for requests with this in their text, in any case; a login's text is `LOGIN <user>`.
+    /// Only for requests with this in their text, in any case. A login's text is `LOGIN <user>`; a
+    /// fault is meant for logins only if this begins with that word.
     #[must_use]
     pub fn on(self, text: &str) -> Self {
         Self { on: text.to_lowercase(), ..self }

@@ -8,8 +8,8 @@
 //!             └──────▶ tables, by version ◀───────────────────────┘
 //! ```
 //!
-//! It answers because it *understands* the query, not because it knows its text: [`sql`] reads
-//! T-SQL into trees, [`engine`] runs them over the tables and system views of [`database`], with
+//! It answers because it *understands* the query, not because it knows its text: `sql` reads
+//! T-SQL into trees, `engine` runs them over the tables and system views of `database`, with
 //! the parameters that were bound. A query beyond that is answered with an error, written down,
 //! and fails the test when the [`TdsServer`] is dropped. A permission that was not granted is
 //! missed as on a real server: by an error, or by rows that are not shown.

@@ -120,10 +120,19 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     /// The first fault that fits a request, counted down.
     pub(crate) fn fault_for(&self, text: &str) -> Option<Effect> {
+        self.take_fault(text, |_| true)
+    }
+
+    /// The same for a login, which only a fault that names it is meant for.
+    pub(crate) fn fault_for_login(&self, user: &str) -> Option<Effect> {
+        self.take_fault(&format!("login {user}"), |fault| fault.on.starts_with("login"))
+    }
+
+    fn take_fault(&self, text: &str, meant: impl Fn(&Fault) -> bool) -> Option<Effect> {
         let text = text.to_lowercase();
         let mut faults = locked(&self.faults);
         let mut taken = None;
-        for fault in faults.iter_mut().filter(|fault| text.contains(&fault.on)) {
+        for fault in faults.iter_mut().filter(|one| meant(one) && text.contains(&one.on)) {
             if fault.skip > 0 {
                 fault.skip -= 1;
             } else {

@@ -48,8 +48,8 @@ static VIEWS: &[(&str, View)] = &[
                 ("family_guid", Kind::Guid),
                 ("last_log_backup_lsn", LSN_NUMBER),
                 ("recovery_fork_guid", Kind::Guid),
-                ("fork_point_lsn", LSN_NUMBER),
                 ("first_recovery_fork_guid", Kind::Guid),
+                ("fork_point_lsn", LSN_NUMBER),
             ],
             recovery,
         ),
@@ -154,8 +154,8 @@ fn recovery(context: &Context, state: &State) -> Result<Rows> {
         Value::Guid(data.broker),
         Value::Null,
         Value::Guid(data.recovery_fork),
-        data.fork_point.map_or(Value::Null, number),
         Value::Null,
+        data.forked_at.map_or(Value::Null, number),
     ]])
 }
 

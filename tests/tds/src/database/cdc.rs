@@ -270,3 +270,32 @@ impl Instance {
         mask
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_update_mask_counts_from_its_last_byte() {
+        let mut instance = Instance::new("dbo_T", (1, 2), Lsn::ZERO, 0);
+        instance.columns = (1..=9)
+            .map(|ordinal| Captured {
+                id: ordinal,
+                name: format!("c{ordinal}"),
+                of: Kind::Int.into(),
+                computed: false,
+                ordinal,
+            })
+            .collect();
+        assert_eq!(instance.mask(|_| true), [0x01, 0xff]);
+        assert_eq!(instance.mask(|column| column.ordinal == 9), [0x01, 0x00]);
+        assert_eq!(instance.mask(|column| column.ordinal == 2), [0x00, 0x02]);
+    }
+
+    #[test]
+    fn cleaning_up_never_moves_the_low_water_mark_back() {
+        let mut instance = Instance::new("dbo_T", (1, 2), Lsn::new(1, 2, 3), 0);
+        instance.clean_up(Lsn::new(1, 2, 2));
+        assert_eq!(instance.start_lsn, Lsn::new(1, 2, 3));
+    }
+}

@@ -237,15 +237,17 @@ impl Database {
     pub fn restore(&self, backup: &Backup, keep_cdc: bool) {
         let mut state = self.state();
         let mut data = backup.data.clone();
-        data.recovery_fork = state.data.recovery_fork;
-        let [first, ..] = &mut data.recovery_fork;
-        *first = first.wrapping_add(1);
-        data.fork_point = Some(data.reserve(1));
+        let [last, ..] = &mut data.recovery_fork;
+        *last = last.wrapping_add(1);
+        data.forked_at = Some(data.reserve(1));
         data.created = state.clock.now();
         data.commits = std::cmp::max(data.commits, state.data.commits);
         if !keep_cdc {
             data.cdc = None;
         }
+        state.restores = state.restores.wrapping_add(1);
+        let [.., last] = &mut data.recovery_fork;
+        *last = last.wrapping_add(state.restores);
         state.data = data;
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct State {
     /// they have written to it.
     pub(crate) open: BTreeMap<u16, OpenTransaction>,
     next_lock: u64,
+    /// Two restores of one backup are two forks.
+    pub(crate) restores: u8,
 }
 
 /// The database itself: what a backup holds.
@@ -29,8 +31,8 @@ pub(crate) struct Data {
     pub(crate) id: i32,
     pub(crate) created: i64,
     pub(crate) recovery_fork: [u8; 16],
-    /// Where in the log it was restored.
-    pub(crate) fork_point: Option<Lsn>,
+    /// Where the fork left the one before it.
+    pub(crate) forked_at: Option<Lsn>,
     pub(crate) broker: [u8; 16],
     pub(crate) snapshot_isolation: bool,
     pub(crate) tables: Vec<Table>,
@@ -67,7 +69,7 @@ impl State {
             id: 5,
             created: clock.now(),
             recovery_fork: *b"recovery fork  1",
-            fork_point: None,
+            forked_at: None,
             broker: *b"a broker's guid!",
             snapshot_isolation: true,
             tables: Vec::new(),
@@ -84,6 +86,7 @@ impl State {
             locks: Vec::new(),
             open: BTreeMap::new(),
             next_lock: 0,
+            restores: 0,
         }
     }
 

@@ -30,9 +30,11 @@ async fn a_login_that_is_changed_is_changed_at_once() {
 #[tokio::test]
 async fn a_fault_at_login_is_the_error_it_says() {
     let server = TdsServer::start().await;
+    server.fault(Fault::raise(1205));
     server.fault(Fault::raise(40613).on("LOGIN"));
     assert_eq!(code(connect(config(&server, USER, PASSWORD)).await), 40613);
-    connect(config(&server, USER, PASSWORD)).await.unwrap();
+    let mut client = connect(config(&server, USER, PASSWORD)).await.unwrap();
+    assert_eq!(code(crate::run(&mut client, "SELECT 1").await), 1205);
 }
 
 #[tokio::test]
