@@ -1,11 +1,11 @@
-//! The statements of a set-up script: users, roles, permissions and options of the database.
+//! The statements of a set-up script: tables, users, roles, permissions, options of the database.
 
 use super::context::is_owner;
 use super::statement::Batch;
 use crate::Login;
-use crate::database::state::State;
+use crate::database::state::{State, split_name};
 use crate::problem::{Problem, Result};
-use crate::sql::{Name, Statement};
+use crate::sql::{Column, Name, Statement};
 
 /// Runs one of them; only the owner may.
 pub(super) fn run(batch: &mut Batch<'_>, statement: &Statement) -> Result<()> {
@@ -22,6 +22,14 @@ pub(super) fn run(batch: &mut Batch<'_>, statement: &Statement) -> Result<()> {
         }
         // A user is there as soon as the login is.
         Statement::CreateUser(name) => user(&mut state, name).map(|_| ()),
+        Statement::CreateLogin { name, password } => {
+            state.logins.push(Login::new(name, password));
+            Ok(())
+        }
+        Statement::CreateTable { name: Name(parts), columns, key } => {
+            let name = parts.join(".");
+            create_table(&mut state, &name, columns.clone(), key)
+        }
         Statement::AddMember { role, member } => {
             let login = user(&mut state, member)?;
             login.roles.push(role.clone());
@@ -33,6 +41,16 @@ pub(super) fn run(batch: &mut Batch<'_>, statement: &Statement) -> Result<()> {
         }
         other => Err(Problem::unknown(format!("{other:?}"))),
     }
+}
+
+fn create_table(state: &mut State, name: &str, columns: Vec<Column>, key: &[String]) -> Result<()> {
+    let (schema, table) = split_name(name);
+    if state.data.table(schema, table).is_some() {
+        let message = format!("There is already an object named '{table}' in the database.");
+        return Err(Problem::raised(2714, message));
+    }
+    state.create_table(name, columns, key);
+    Ok(())
 }
 
 fn user<'s>(state: &'s mut State, name: &str) -> Result<&'s mut Login> {
