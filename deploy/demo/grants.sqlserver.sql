@@ -20,23 +20,23 @@ EXEC sys.sp_cdc_enable_table @source_schema = N'legacy', @source_name = N'stbl',
 GO
 
 -- 2. A login of its own that may read what was captured, and the mapped tables for the snapshot.
-CREATE LOGIN erpbridge WITH PASSWORD = N'Demo-4711';
-CREATE USER erpbridge FOR LOGIN erpbridge;
-ALTER ROLE erpbridge_reader ADD MEMBER erpbridge;
-GRANT SELECT ON SCHEMA::cdc TO erpbridge;
-GRANT SELECT ON legacy.spma TO erpbridge;
-GRANT SELECT ON legacy.itma TO erpbridge;
-GRANT SELECT ON legacy.pohd TO erpbridge;
-GRANT SELECT ON legacy.poln TO erpbridge;
-GRANT SELECT ON legacy.stmv TO erpbridge;
-GRANT SELECT ON legacy.stbl TO erpbridge;
+CREATE LOGIN bridge WITH PASSWORD = N'Demo-4711';
+CREATE USER bridge FOR LOGIN bridge;
+ALTER ROLE erpbridge_reader ADD MEMBER bridge;
+GRANT SELECT ON SCHEMA::cdc TO bridge;
+GRANT SELECT ON legacy.spma TO bridge;
+GRANT SELECT ON legacy.itma TO bridge;
+GRANT SELECT ON legacy.pohd TO bridge;
+GRANT SELECT ON legacy.poln TO bridge;
+GRANT SELECT ON legacy.stmv TO bridge;
+GRANT SELECT ON legacy.stbl TO bridge;
 GO
 
 -- 3. A snapshot that is as of one moment, and knows which place of the log that is.
 ALTER DATABASE legacy SET ALLOW_SNAPSHOT_ISOLATION ON;
-GRANT VIEW DATABASE STATE TO erpbridge;
+GRANT VIEW DATABASE STATE TO bridge;
 GO
 USE master;
 GO
-GRANT VIEW SERVER STATE TO erpbridge;
+GRANT VIEW SERVER STATE TO bridge;
 GO

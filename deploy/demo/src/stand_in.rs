@@ -29,7 +29,7 @@ use crate::erp::{DATABASE, TABLES};
 const SCHEMA: &str = include_str!("../schema.sqlserver.sql");
 const GRANTS: &str = include_str!("../grants.sqlserver.sql");
 /// The bridge's login and its password, as in the grants.
-const LOGIN: (&str, &str) = ("erpbridge", "Demo-4711");
+const LOGIN: (&str, &str) = ("bridge", "Demo-4711");
 
 /// A transaction finds its own rows at once, however long the journal is.
 const JOURNAL_INDEX: &str = "CREATE INDEX journal_xid ON erpbridge_audit.journal (xid)";

@@ -23,8 +23,7 @@ pub(super) fn run(batch: &mut Batch<'_>, statement: &Statement) -> Result<()> {
         // A user is there as soon as the login is.
         Statement::CreateUser(name) => user(&mut state, name).map(|_| ()),
         Statement::CreateLogin { name, password } => {
-            state.logins.push(Login::new(name, password));
-            Ok(())
+            create_login(&mut state, name, password)
         }
         Statement::CreateTable { name: Name(parts), columns, key } => {
             let name = parts.join(".");
@@ -41,6 +40,15 @@ pub(super) fn run(batch: &mut Batch<'_>, statement: &Statement) -> Result<()> {
         }
         other => Err(Problem::unknown(format!("{other:?}"))),
     }
+}
+
+fn create_login(state: &mut State, name: &str, password: &str) -> Result<()> {
+    if state.login(name).is_some() {
+        let message = format!("The server principal '{name}' already exists.");
+        return Err(Problem::raised(15_025, message));
+    }
+    state.logins.push(Login::new(name, password));
+    Ok(())
 }
 
 fn create_table(state: &mut State, name: &str, columns: Vec<Column>, key: &[String]) -> Result<()> {
