@@ -22,9 +22,7 @@ pub(super) fn run(batch: &mut Batch<'_>, statement: &Statement) -> Result<()> {
         }
         // A user is there as soon as the login is.
         Statement::CreateUser(name) => user(&mut state, name).map(|_| ()),
-        Statement::CreateLogin { name, password } => {
-            create_login(&mut state, name, password)
-        }
+        Statement::CreateLogin { name, password } => create_login(&mut state, name, password),
         Statement::CreateTable { name: Name(parts), columns, key } => {
             let name = parts.join(".");
             create_table(&mut state, &name, columns.clone(), key)
