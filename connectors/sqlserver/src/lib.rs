@@ -7,7 +7,6 @@ pub mod cell;
 pub mod change_tables;
 mod check;
 pub mod config;
-pub mod done;
 pub mod error_number;
 mod explore;
 pub mod feedback;
@@ -28,6 +27,7 @@ mod url;
 pub mod values;
 
 pub use check::check;
-pub use config::{ConfigError, Secret, SnapshotMode, SqlServerConfig, TlsConfig, TlsMode};
+pub use config::{ConfigError, SqlServerConfig, TlsConfig, TlsMode};
+pub use erpbridge_connector::{Secret, SnapshotMode};
 pub use position::Lsn;
 pub use source::SqlServerSource;

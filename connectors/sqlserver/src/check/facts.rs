@@ -1,8 +1,9 @@
 //! What the checks judge, read from the server in a few queries.
 
-use erpbridge_connector::{SourceError, SourceErrorKind, TableName, TableSelection, Timestamp};
+use erpbridge_connector::{
+    SourceError, SourceErrorKind, TableName, TableSelection, Timestamp, similar_table,
+};
 
-use super::names::nearest;
 use crate::catalog::{self, CapturedColumn, Instance, TableColumn};
 use crate::change_tables::{Commit, newest};
 use crate::error_number::INVALID_OBJECT;
@@ -232,7 +233,7 @@ async fn tables(
     for name in selection.named() {
         let found = tables.iter().any(|table| table.name == name);
         if !found && !missing.iter().any(|(known, _)| *known == name) {
-            let near = nearest(&name, &all);
+            let near = similar_table(&name, &all).cloned();
             missing.push((name, near));
         }
     }

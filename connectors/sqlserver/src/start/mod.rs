@@ -5,11 +5,10 @@
 //! first change is read; that nothing was cleaned away is found with the instances
 //! ([`Relations::refresh`](crate::relations::Relations::refresh)).
 
-use erpbridge_connector::{SourceError, SourceErrorKind, TableSelection, Timestamp};
+use erpbridge_connector::{SourceError, SourceErrorKind, TableSelection, TablesDone, Timestamp};
 
 use crate::catalog::senseless;
 use crate::change_tables::{Commit, newest};
-use crate::done::Done;
 use crate::position::{Identity, LogPosition, Lsn, Place};
 use crate::relations::Relations;
 use crate::session::{Row, Session};
@@ -42,7 +41,7 @@ pub enum Start {
         /// Everything up to this has been sent.
         after: LogPosition,
         /// The tables that have been read.
-        done: Option<Done>,
+        done: Option<TablesDone>,
     },
     /// Follow the log after this.
     Resume(LogPosition),
