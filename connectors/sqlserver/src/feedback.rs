@@ -29,7 +29,7 @@ impl Feedback {
             .flat_map(|table| table.instances.windows(2).map(move |pair| (table, pair)))
         {
             let [older, younger] = pair else { continue };
-            let drained = younger.instance.start <= confirmed.next();
+            let drained = younger.start <= confirmed.next();
             if drained && self.told.insert(older.instance.id) {
                 tracing::info!(
                     table = %table.name,

@@ -174,11 +174,12 @@ impl<'a> Loop<'a> {
         self.pause = SHORTEST_PAUSE;
         self.refresh().await?;
         match self.send_changes(commits).await {
-            // An instance was dropped between two statements: the next look says which table
-            // that leaves without one.
+            // An instance was dropped between two statements. Where that leaves a table without
+            // one, or our part of it unread, the look says so; else it was drained, and
+            // everything since our position is read once more without it.
             Err(error) if told(&error) == Some(INVALID_OBJECT) => {
                 self.refresh().await?;
-                return Err(error);
+                return Err(dropped(error));
             }
             sent => sent?,
         }
@@ -263,6 +264,11 @@ async fn send_all(out: &Sender, outbox: &mut Outbox) -> Result<(), SourceError> 
         out.send(event).await.map_err(closed)?;
     }
     Ok(())
+}
+
+fn dropped(error: SourceError) -> SourceError {
+    let message = "a capture instance was dropped while it was being read";
+    SourceError::new(SourceErrorKind::Busy, message).with_cause(error)
 }
 
 /// The queue is gone.
