@@ -43,7 +43,7 @@ impl Feedback {
 }
 
 fn place(position: &Position) -> Option<Lsn> {
-    Some(position.as_str().parse::<LogPosition>().ok()?.place.lsn())
+    Some(LogPosition::read(position)?.place.lsn())
 }
 
 /// The statement that drops a capture instance.

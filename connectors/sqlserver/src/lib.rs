@@ -15,6 +15,7 @@ pub mod observer;
 mod outlet;
 pub mod position;
 pub mod relations;
+pub mod retention;
 pub mod sequence;
 pub mod session;
 pub mod snapshot;

@@ -193,6 +193,11 @@ pub struct LogPosition {
 }
 
 impl LogPosition {
+    /// As it was made, if it is one of ours.
+    pub fn read(position: &Position) -> Option<Self> {
+        position.as_str().parse().ok()
+    }
+
     /// As the bridge carries it.
     pub fn to_position(&self) -> Position {
         Position::new(self.to_string())

@@ -1,5 +1,7 @@
 //! What the checks judge, read from the server in a few queries.
 
+use std::time::Duration;
+
 use erpbridge_connector::{
     SourceError, SourceErrorKind, TableName, TableSelection, Timestamp, similar_table,
 };
@@ -8,7 +10,7 @@ use crate::catalog::{self, CapturedColumn, Instance, TableColumn};
 use crate::change_tables::{Commit, newest};
 use crate::error_number::INVALID_OBJECT;
 use crate::session::{Parameter, Row, Session, told};
-use crate::sql;
+use crate::{retention, sql};
 
 /// The whole picture.
 #[derive(Debug, Default)]
@@ -19,8 +21,8 @@ pub(super) struct Facts {
     pub(super) agent_runs: Option<bool>,
     /// The newest captured commit, and the server's time.
     pub(super) newest: Option<(Commit, Timestamp)>,
-    /// Minutes that changes are kept; none where that is not told.
-    pub(super) retention: Option<i64>,
+    /// How long changes are kept; none where that is not told.
+    pub(super) retention: Option<Duration>,
     /// What went wrong with capture lately.
     pub(super) capture_error: Option<CaptureError>,
     /// How many bytes of a large value may be captured; -1 for any number.
@@ -42,6 +44,8 @@ pub(super) struct Server {
     pub(super) sees_server_state: bool,
     /// The user's name in the database.
     pub(super) user: String,
+    /// The login's on the server.
+    pub(super) login: String,
 }
 
 /// What is there of change data capture.
@@ -97,7 +101,7 @@ pub(super) async fn read(
         let (tables, missing) = tables(session, selection, instances).await?;
         (facts.tables, facts.missing) = (tables, missing);
         facts.newest = newest(session).await?;
-        facts.retention = told_or_not(retention(session).await, session)?.flatten();
+        facts.retention = retention::read(session).await?;
         facts.capture_error = told_or_not(capture_error(session).await, session)?.flatten();
     } else {
         (facts.tables, facts.missing) = tables(session, selection, &[]).await?;
@@ -128,7 +132,7 @@ SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)),
        CAST(SERVERPROPERTY('Edition') AS nvarchar(128)),
        d.snapshot_isolation_state,
        HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE'),
-       USER_NAME()
+       USER_NAME(), SUSER_SNAME()
 FROM sys.databases AS d
 WHERE d.name = DB_NAME()";
 
@@ -143,6 +147,7 @@ async fn server(session: &mut Session) -> Result<Server, SourceError> {
         snapshots_allowed: row.integer(3) == Some(1),
         sees_server_state: row.flag(4),
         user: row.string(5),
+        login: row.string(6),
     })
 }
 
@@ -177,16 +182,6 @@ SELECT s.status FROM sys.dm_server_services AS s WHERE s.servicename LIKE N'SQL 
 async fn agent(session: &mut Session) -> Result<Option<bool>, SourceError> {
     let row = session.row("ask whether the Agent runs", AGENT, &[]).await?;
     Ok(row.and_then(|row| row.integer(0)).map(|status| status == 4))
-}
-
-/// <https://learn.microsoft.com/en-us/sql/relational-databases/system-tables/dbo-cdc-jobs-transact-sql>
-const RETENTION: &str = "
-SELECT j.retention FROM msdb.dbo.cdc_jobs AS j
-WHERE j.database_id = DB_ID() AND j.job_type = N'cleanup'";
-
-async fn retention(session: &mut Session) -> Result<Option<i64>, SourceError> {
-    let row = session.row("ask how long changes are kept", RETENTION, &[]).await?;
-    Ok(row.and_then(|row| row.integer(0)))
 }
 
 /// <https://learn.microsoft.com/en-us/sql/relational-databases/system-dynamic-management-views/change-data-capture-sys-dm-cdc-errors>
