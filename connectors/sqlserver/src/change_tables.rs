@@ -111,6 +111,26 @@ pub async fn newest_ddl(session: &mut Session) -> Result<Option<Lsn>, SourceErro
     Ok(row.and_then(|row| row.bytes(0).and_then(Lsn::from_bytes)))
 }
 
+/// <https://learn.microsoft.com/en-us/sql/relational-databases/system-tables/cdc-ddl-history-transact-sql>
+const DDL_SINCE: &str = "
+SELECT TOP (@P1) d.source_object_id, d.ddl_command
+FROM cdc.ddl_history AS d
+WHERE d.ddl_lsn > @P2
+ORDER BY d.ddl_lsn";
+
+/// So many changes of shape are told at once.
+const MOST_DDL: i64 = 100;
+
+/// The changes of shape behind a place: of which table, and the statement that made them.
+pub async fn ddl_since(
+    session: &mut Session,
+    after: Lsn,
+) -> Result<Vec<(i64, String)>, SourceError> {
+    let asked = [Parameter::Integer(MOST_DDL), Parameter::Bytes(after.as_bytes())];
+    let rows = session.patient_rows("read the changes of shape", DDL_SINCE, &asked).await?;
+    Ok(rows.iter().filter_map(|row| Some((row.integer(0)?, row.string(1)))).collect())
+}
+
 /// From behind one place up to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {

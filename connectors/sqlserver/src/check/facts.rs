@@ -75,7 +75,16 @@ pub(super) struct Table {
     pub(super) readable: bool,
     /// Its instances from the oldest to the newest, with what the newest captures.
     pub(super) instances: Vec<Instance>,
+    pub(super) rights: Vec<Rights>,
     pub(super) captured: Vec<CapturedColumn>,
+}
+
+/// What this login may do with an instance of a table, in the order of the instances.
+#[derive(Debug)]
+pub(super) struct Rights {
+    pub(super) readable: bool,
+    /// Whether it is in the role the instance was enabled for; none where there is no such role.
+    pub(super) member: Option<bool>,
 }
 
 impl Facts {
@@ -247,7 +256,12 @@ async fn table(
         Some(newest) => catalog::captured_columns(session, newest).await?,
         None => Vec::new(),
     };
+    let mut rights = Vec::new();
+    for instance in &instances {
+        rights.push(rights_on(session, instance).await?);
+    }
     Ok(Table {
+        rights,
         columns: catalog::columns(session, own_name).await?,
         key: catalog::primary_key(session, own_name).await?,
         readable: readable(session, own_name).await?,
@@ -265,4 +279,18 @@ async fn readable(session: &mut Session, table: &TableName) -> Result<bool, Sour
     let quoted = sql::table(table);
     let row: Option<Row> = session.row(&doing, READABLE, &[Parameter::Text(&quoted)]).await?;
     Ok(row.is_some_and(|row| row.flag(0)))
+}
+
+/// <https://learn.microsoft.com/en-us/sql/t-sql/functions/is-member-transact-sql>
+const RIGHTS: &str = "
+SELECT HAS_PERMS_BY_NAME(@P1, 'OBJECT', 'SELECT'), IS_MEMBER(@P2)";
+
+async fn rights_on(session: &mut Session, instance: &Instance) -> Result<Rights, SourceError> {
+    let doing = format!("ask for our rights on instance `{}`", instance.name);
+    let changes = sql::change_table(&instance.name);
+    let role = instance.role.as_deref();
+    let asked = [Parameter::Text(&changes), Parameter::Text(role.unwrap_or_default())];
+    let row = session.row(&doing, RIGHTS, &asked).await?;
+    let told = |place| row.as_ref().is_some_and(|row| row.flag(place));
+    Ok(Rights { readable: told(0), member: role.map(|_| told(1)) })
 }

@@ -13,13 +13,13 @@
 //! told from one whose changes are gone by the position itself: it says when it was made and which
 //! instances there were ([`Witness`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use erpbridge_connector::{SourceError, SourceErrorKind, TableName, TableSchema, TableSelection};
 
 use crate::catalog::{self, Instance, Shape};
-use crate::change_tables::newest_ddl;
+use crate::change_tables::{ddl_since, newest_ddl};
 use crate::position::{Lsn, Witness};
 use crate::session::Session;
 use crate::sql::literal;
@@ -89,7 +89,11 @@ impl Relations {
         reached: Lsn,
         witness: Option<Witness>,
     ) -> Result<(), SourceError> {
+        let seen = self.newest_ddl.unwrap_or(reached);
         self.look(session, selection).await?;
+        if self.newest_ddl > Some(seen) {
+            self.tell_drift(&ddl_since(session, seen).await?);
+        }
         self.nothing_is_gone(reached, witness)
     }
 
@@ -129,6 +133,23 @@ impl Relations {
         self.tables = tables;
         self.newest_ddl = ddl;
         Ok(())
+    }
+
+    /// Says which tables were altered: the server goes on without a word, and without the new
+    /// columns.
+    fn tell_drift(&self, altered: &[(i64, String)]) {
+        // Each of two instances has its own entry.
+        for (id, statement) in altered.iter().collect::<BTreeSet<_>>() {
+            let own = |captured: &Captured| captured.instance.table_id == *id;
+            let table = self.tables.iter().find(|table| table.instances.iter().any(own));
+            let Some(table) = table else { continue };
+            tracing::warn!(
+                table = %table.name,
+                statement,
+                "a captured table was altered: a new column comes only from a second capture \
+                 instance, a dropped one comes as NULL; `check` prints the statements"
+            );
+        }
     }
 
     /// The shapes known so far; none if a captured table has changed since, because the types of
