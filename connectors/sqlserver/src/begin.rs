@@ -18,12 +18,11 @@
 use std::sync::Arc;
 
 use erpbridge_connector::{
-    Pass, Phase, Position, Progress, SourceContext, SourceError, SourceErrorKind, SourceEvent,
-    TableName, TableSelection,
+    Pass, Phase, Position, Progress, SnapshotMode, SourceContext, SourceError, SourceErrorKind,
+    SourceEvent, TableName, TableSelection, TablesDone,
 };
 
-use crate::config::{SnapshotMode, SqlServerConfig};
-use crate::done::Done;
+use crate::config::SqlServerConfig;
 use crate::follow::{Ended, Follower, closed};
 use crate::position::{LogPosition, NotAPosition, Place, Places};
 use crate::relations::Relations;
@@ -124,7 +123,7 @@ impl Beginning<'_> {
         &self,
         relations: Relations,
         after: LogPosition,
-        done: Option<Done>,
+        done: Option<TablesDone>,
     ) -> Result<LogPosition, SourceError> {
         tracing::info!(source = %self.config.source, after = %after.place.lsn(), "finishing the snapshot");
         let mut moment = self.moment(&relations, &[Pass::Seed, Pass::Snapshot]).await?;
@@ -150,7 +149,7 @@ impl Beginning<'_> {
     async fn catch_up(
         &self,
         after: LogPosition,
-        done: Option<Done>,
+        done: Option<TablesDone>,
         moment: &Moment,
     ) -> Result<(), SourceError> {
         let mut session = connect(self.config).await?;
@@ -189,7 +188,7 @@ impl Beginning<'_> {
         &self,
         relations: &Relations,
         moment: &mut Moment,
-        done: Option<Done>,
+        done: Option<TablesDone>,
     ) -> Result<(), SourceError> {
         let mark = Mark::Counted(self.server.identity, done);
         let reading = self.reading(relations, Pass::Snapshot, mark);
@@ -211,7 +210,12 @@ impl Beginning<'_> {
         Ok(after)
     }
 
-    fn unfinished(&self, relations: &Relations, moment: &Moment, done: Option<Done>) -> Position {
+    fn unfinished(
+        &self,
+        relations: &Relations,
+        moment: &Moment,
+        done: Option<TablesDone>,
+    ) -> Position {
         let places = Places::Unfinished(self.server.identity, done);
         places.at(moment.at, relations.witness(moment.local)).to_position()
     }

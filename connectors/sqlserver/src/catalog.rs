@@ -29,8 +29,9 @@ pub struct Instance {
     pub table: Option<TableName>,
     /// The instance's name.
     pub name: String,
-    /// Changes from here on are in it: where it began, or what the cleanup has left.
-    pub start: Lsn,
+    /// Changes from here on are in it: where it began, or what the cleanup has left. None until
+    /// capture has come to its begin.
+    pub start: Option<Lsn>,
     /// When it was made, in microseconds of the server's local time.
     pub made: i64,
     /// The role whose members may read it through the server's functions.
@@ -97,6 +98,12 @@ pub async fn instances(session: &mut Session) -> Result<Vec<Instance>, SourceErr
     rows.iter().map(|row| instance(row).ok_or_else(|| senseless(doing))).collect()
 }
 
+/// Where an instance begins. Zeros are how the server says that it does not know; taken for a
+/// place, they would lie before every other, and nothing would ever be missed.
+pub(crate) fn begin(bytes: Option<&[u8]>) -> Option<Lsn> {
+    bytes.and_then(Lsn::from_bytes).filter(|lsn| *lsn > Lsn::ZERO)
+}
+
 fn instance(row: &Row) -> Option<Instance> {
     let table = row.text(2).zip(row.text(3));
     Some(Instance {
@@ -104,7 +111,7 @@ fn instance(row: &Row) -> Option<Instance> {
         table_id: row.integer(1)?,
         table: table.map(|(schema, table)| TableName::new(schema, table)),
         name: row.text(4)?.to_owned(),
-        start: row.bytes(5).and_then(Lsn::from_bytes)?,
+        start: begin(row.bytes(5)),
         made: row.cell(6).micros().unwrap_or_default(),
         role: row.text(7).map(str::to_owned),
         ordered: row.integer(8).is_some(),
@@ -112,7 +119,7 @@ fn instance(row: &Row) -> Option<Instance> {
 }
 
 /// Without change data capture there is no schema `cdc`.
-fn not_enabled(error: SourceError) -> SourceError {
+pub(crate) fn not_enabled(error: SourceError) -> SourceError {
     if told(&error) != Some(INVALID_OBJECT) {
         return error;
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use erpbridge_connector::{SourceError, Timestamp};
 
-use crate::catalog::{Instance, Shape, senseless};
+use crate::catalog::{Instance, Shape, begin, not_enabled, senseless};
 use crate::position::Lsn;
 use crate::session::{Parameter, Row, Session};
 use crate::sql;
@@ -54,7 +54,7 @@ pub async fn commits(
     let doing = "read the captured commits";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let asked = [Parameter::Integer(most), Parameter::Bytes(after.as_bytes())];
-    let rows = session.patient_rows(doing, COMMITS, &asked).await?;
+    let rows = session.patient_rows(doing, COMMITS, &asked).await.map_err(not_enabled)?;
     rows.iter().map(|row| commit(row).ok_or_else(|| senseless(doing))).collect()
 }
 
@@ -91,12 +91,13 @@ fn commit(row: &Row) -> Option<Commit> {
 /// <https://learn.microsoft.com/en-us/sql/relational-databases/system-tables/cdc-change-tables-transact-sql>
 const LOW_WATER_MARKS: &str = "SELECT ct.object_id, ct.start_lsn FROM cdc.change_tables AS ct";
 
-/// Where the changes of each instance begin now, by the change table's object id.
+/// Where the changes of each instance begin now, by the change table's object id; without those
+/// of which it is not known yet.
 pub async fn low_water_marks(session: &mut Session) -> Result<HashMap<i64, Lsn>, SourceError> {
     let doing = "read the low-water marks";
     let rows = session.patient_rows(doing, LOW_WATER_MARKS, &[]).await?;
-    let mark = |row: &Row| Some((row.integer(0)?, row.bytes(1).and_then(Lsn::from_bytes)?));
-    rows.iter().map(|row| mark(row).ok_or_else(|| senseless(doing))).collect()
+    let mark = |row: &Row| Some((row.integer(0)?, begin(row.bytes(1))?));
+    Ok(rows.iter().filter_map(mark).collect())
 }
 
 /// <https://learn.microsoft.com/en-us/sql/relational-databases/system-tables/cdc-ddl-history-transact-sql>
@@ -108,6 +109,26 @@ pub async fn newest_ddl(session: &mut Session) -> Result<Option<Lsn>, SourceErro
     let doing = "look for changes of shape";
     let row = session.row(doing, NEWEST_DDL, &[]).await?;
     Ok(row.and_then(|row| row.bytes(0).and_then(Lsn::from_bytes)))
+}
+
+/// <https://learn.microsoft.com/en-us/sql/relational-databases/system-tables/cdc-ddl-history-transact-sql>
+const DDL_SINCE: &str = "
+SELECT TOP (@P1) d.source_object_id, d.ddl_command
+FROM cdc.ddl_history AS d
+WHERE d.ddl_lsn > @P2
+ORDER BY d.ddl_lsn";
+
+/// So many changes of shape are told at once.
+const MOST_DDL: i64 = 100;
+
+/// The changes of shape behind a place: of which table, and the statement that made them.
+pub async fn ddl_since(
+    session: &mut Session,
+    after: Lsn,
+) -> Result<Vec<(i64, String)>, SourceError> {
+    let asked = [Parameter::Integer(MOST_DDL), Parameter::Bytes(after.as_bytes())];
+    let rows = session.patient_rows("read the changes of shape", DDL_SINCE, &asked).await?;
+    Ok(rows.iter().filter_map(|row| Some((row.integer(0)?, row.string(1)))).collect())
 }
 
 /// From behind one place up to another.

@@ -1,8 +1,9 @@
 //! Where the database is and how it is read.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use erpbridge_connector::{AddressError, Secret, SnapshotMode, is_local};
 
 use crate::url;
 
@@ -49,16 +50,6 @@ pub struct SqlServerConfig {
     pub connect_timeout: Duration,
 }
 
-/// Whether the first start reads what is in the tables already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SnapshotMode {
-    /// Read the tables, then follow the log from that very moment.
-    #[default]
-    Initial,
-    /// Only follow the log.
-    Never,
-}
-
 /// How the connection is encrypted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsConfig {
@@ -101,66 +92,15 @@ impl TlsMode {
     }
 }
 
-/// A password. It prints as `***` and cannot be serialised.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps it.
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-
-    /// The secret itself, for the login only.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
 /// What is wrong with a URL. It never repeats the URL, which may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Not `sqlserver://` at all.
-    #[error("the URL must start with sqlserver:// or mssql://")]
-    Scheme,
-    /// A part that must be there is not.
-    #[error("the URL names no {0}: sqlserver://user@host:port/database")]
-    Missing(&'static str),
+    /// The URL cannot be read.
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// `host\instance`, which needs a question to the SQL Browser to find the port.
     #[error("the host names an instance; give the port of the instance instead: host:port")]
     NamedInstance,
-    /// A part that cannot be read.
-    #[error("the {part} in the URL cannot be read: {why}")]
-    Unreadable {
-        /// Which part.
-        part: &'static str,
-        /// Why not.
-        why: &'static str,
-    },
-    /// A query key that means nothing here.
-    #[error("the URL has an unknown parameter `{key}`; known are {known}", known = url::KNOWN)]
-    UnknownKey {
-        /// The key.
-        key: String,
-    },
-    /// A query key given twice.
-    #[error("the URL gives `{key}` twice")]
-    Twice {
-        /// The key.
-        key: String,
-    },
     /// A kind of encryption that does not exist.
     #[error("encrypt `{mode}` is not one of required, strict, trust, disable")]
     Encrypt {
@@ -178,20 +118,24 @@ impl SqlServerConfig {
     /// Without `encrypt` the connection is `required`, unless the host is a loopback address:
     /// there nothing leaves the machine, and whoever can read the loopback can read our memory.
     pub fn from_url(source: &str, url: &str) -> Result<Self, ConfigError> {
-        let url = url::Url::parse(url)?;
-        let default_mode = if url.is_local() { TlsMode::Disable } else { TlsMode::Required };
+        let url = url::FORM.parse(url)?;
+        let default_mode = if is_local(&url.host) { TlsMode::Disable } else { TlsMode::Required };
+        if url.host.contains('\\') {
+            return Err(ConfigError::NamedInstance);
+        }
         Ok(Self {
             source: source.to_owned(),
+            connect_timeout: url.seconds("connect_timeout")?.unwrap_or(Duration::from_secs(15)),
             tls: TlsConfig {
-                mode: url.encrypt.unwrap_or(default_mode),
-                ca_file: url.ca_file,
-                host_in_certificate: url.host_in_certificate,
+                mode: url.parameter("encrypt").map_or(Ok(default_mode), url::encrypt)?,
+                ca_file: url.parameter("ca_file").map(PathBuf::from),
+                host_in_certificate: url.parameter("host_in_certificate").map(str::to_owned),
             },
-            host: url.host,
+            host: url::FORM.required("host", Some(url.host))?,
             port: url.port,
-            database: url.database,
+            database: url::FORM.required("database", url.database)?,
             user: url.user,
-            password: url.password.map(Secret),
+            password: url.password,
             read_only: false,
             snapshot: SnapshotMode::Initial,
             snapshot_tables_in_parallel: 2,
@@ -203,13 +147,12 @@ impl SqlServerConfig {
             poll_interval: Duration::from_secs(1),
             lock_timeout: Duration::from_secs(5),
             query_timeout: Duration::from_mins(1),
-            connect_timeout: url.connect_timeout.unwrap_or(Duration::from_secs(15)),
         })
     }
 
     /// Whether the connection stays on this machine.
     pub(crate) fn is_local(&self) -> bool {
-        url::is_local(&self.host)
+        is_local(&self.host)
     }
 
     /// Everything that cannot work, as one sentence each.

@@ -80,7 +80,7 @@ pub(crate) async fn sample(
     if columns.is_empty() {
         return Err(refused(asked, "there is no such table"));
     }
-    let mut rows = Rows { rows: Vec::new(), bytes: 0, max_row_bytes: config.max_row_bytes };
+    let mut rows = Rows { texts: Vec::new(), bytes: 0, max_row_bytes: config.max_row_bytes };
     if asked.columns.is_empty() {
         let statement = newest(&described.schema, columns);
         rows.read(&mut session, asked, &statement, &[]).await?;
@@ -94,13 +94,13 @@ pub(crate) async fn sample(
         }
     }
     session.close().await;
-    Ok(Sampled { table: Arc::new(described.schema), rows: rows.rows })
+    Ok(Sampled { table: Arc::new(described.schema), rows: rows.texts })
 }
 
 /// A session that cannot stand in anybody's way.
 async fn open(config: &SqlServerConfig) -> Result<Session, SourceError> {
-    let (query_timeout, lock_timeout) = (EXPLORE_DEADLINE, EXPLORE_LOCK_WAIT);
-    connect(&SqlServerConfig { query_timeout, lock_timeout, ..config.clone() }).await
+    let (lock_timeout, query_timeout) = (EXPLORE_LOCK_WAIT, EXPLORE_DEADLINE);
+    connect(&SqlServerConfig { lock_timeout, query_timeout, ..config.clone() }).await
 }
 
 fn refused(asked: &Sample, why: &str) -> SourceError {
@@ -169,7 +169,7 @@ fn bound(compared: &[&TableColumn], key: &[String]) -> Vec<String> {
 
 /// Rows read so far.
 struct Rows {
-    rows: Vec<Vec<Option<String>>>,
+    texts: Vec<Vec<Option<String>>>,
     bytes: usize,
     max_row_bytes: usize,
 }
@@ -182,7 +182,7 @@ impl Rows {
         statement: &str,
         texts: &[String],
     ) -> Result<(), SourceError> {
-        let left = asked.limit.saturating_sub(self.rows.len());
+        let left = asked.limit.saturating_sub(self.texts.len());
         // A session with an answer that was not read to its end is of no use any more.
         if left == 0 || !session.is_usable() {
             return Ok(());
@@ -197,7 +197,7 @@ impl Rows {
             if weight > self.max_row_bytes || self.bytes > SAMPLE_BYTES {
                 break;
             }
-            self.rows.push(texts_of(&row));
+            self.texts.push(texts_of(&row));
         }
         Ok(())
     }

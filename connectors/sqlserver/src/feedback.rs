@@ -29,7 +29,7 @@ impl Feedback {
             .flat_map(|table| table.instances.windows(2).map(move |pair| (table, pair)))
         {
             let [older, younger] = pair else { continue };
-            let drained = younger.instance.start <= confirmed.next();
+            let drained = younger.start <= confirmed.next();
             if drained && self.told.insert(older.instance.id) {
                 tracing::info!(
                     table = %table.name,
@@ -43,7 +43,7 @@ impl Feedback {
 }
 
 fn place(position: &Position) -> Option<Lsn> {
-    Some(position.as_str().parse::<LogPosition>().ok()?.place.lsn())
+    Some(LogPosition::read(position)?.place.lsn())
 }
 
 /// The statement that drops a capture instance.

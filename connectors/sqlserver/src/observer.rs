@@ -11,13 +11,17 @@ use erpbridge_connector::{SourceError, SourceStatus, Timestamp};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::change_tables::newest;
+use crate::change_tables::{Commit, newest};
 use crate::position::LogPosition;
+use crate::retention;
 use crate::session::Session;
 use crate::start::not_beyond;
 
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How often it is asked for how long changes are kept.
+const ASK_EVERY: Duration = Duration::from_mins(10);
 
 /// Capture that has written nothing for so long has stopped: two entries are missing.
 pub const STALE: Duration = Duration::from_mins(11);
@@ -27,15 +31,19 @@ pub const STALE: Duration = Duration::from_mins(11);
 pub struct Observer {
     looked_at: Option<Instant>,
     warned: bool,
+    /// How long the server keeps changes, if it says so, and when it was asked.
+    kept: Option<(Option<Duration>, Instant)>,
 }
 
 impl Observer {
     /// Looks if it is time, and says when the newest entry was made that lies at or before our
-    /// position: no commit older than that is to come.
+    /// position: no commit older than that is to come. What is `confirmed` tells how old the
+    /// first change is that is still needed.
     pub async fn look(
         &mut self,
         session: &mut Session,
         reached: &LogPosition,
+        confirmed: Option<&LogPosition>,
         status: &watch::Sender<SourceStatus>,
     ) -> Result<Option<Timestamp>, SourceError> {
         if self.looked_at.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
@@ -44,10 +52,36 @@ impl Observer {
         let newest = newest(session).await?;
         self.looked_at = Some(Instant::now());
         let Some((commit, now)) = newest else { return Ok(None) };
-        status.send_modify(|status| status.heard_at = Some(now));
+        let left = self.left(session, &commit, now, confirmed).await?;
+        status.send_modify(|status| {
+            status.heard_at = Some(now);
+            status.log_kept_for = left;
+        });
         not_beyond(reached, &commit)?;
         self.judge(age(commit.at, now));
         Ok((commit.lsn <= reached.place.lsn()).then_some(commit.at))
+    }
+
+    /// How long what is not confirmed will still be kept.
+    async fn left(
+        &mut self,
+        session: &mut Session,
+        newest: &Commit,
+        now: Timestamp,
+        confirmed: Option<&LogPosition>,
+    ) -> Result<Option<Duration>, SourceError> {
+        let kept = match self.kept {
+            Some((kept, asked_at)) if asked_at.elapsed() < ASK_EVERY => kept,
+            _ => {
+                let kept = retention::read(session).await?;
+                self.kept = Some((kept, Instant::now()));
+                kept
+            }
+        };
+        let ahead = newest.local - newest.at.as_micros();
+        let local = now.as_micros().saturating_add(ahead);
+        let witness = confirmed.and_then(|confirmed| confirmed.witness);
+        Ok(kept.zip(witness).map(|(kept, witness)| retention::left(kept, witness.at, local)))
     }
 
     fn judge(&mut self, age: Duration) {

@@ -17,9 +17,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use erpbridge_connector::{Position, Sequence};
-
-use crate::done::Done;
+use erpbridge_connector::{Position, Sequence, TablesDone};
 
 /// A log sequence number: virtual log file, block and record, ten bytes that compare as bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -169,7 +167,7 @@ pub struct Witness {
 pub enum Place {
     /// Resume after this place, but the snapshot is not complete: only these tables have been
     /// read, as of this place or an earlier one.
-    Snapshot(Lsn, Option<Done>),
+    Snapshot(Lsn, Option<TablesDone>),
     /// Resume after this place.
     Streaming(Lsn),
 }
@@ -195,6 +193,11 @@ pub struct LogPosition {
 }
 
 impl LogPosition {
+    /// As it was made, if it is one of ours.
+    pub fn read(position: &Position) -> Option<Self> {
+        position.as_str().parse().ok()
+    }
+
     /// As the bridge carries it.
     pub fn to_position(&self) -> Position {
         Position::new(self.to_string())
@@ -303,7 +306,7 @@ pub enum Places {
     /// Everything that was to be read has been read.
     Streaming(Identity),
     /// Of the tables only these have been read.
-    Unfinished(Identity, Option<Done>),
+    Unfinished(Identity, Option<TablesDone>),
 }
 
 impl Places {
@@ -348,7 +351,7 @@ mod tests {
             identity: Option<(Option<u128>, i64)>,
         ) {
             let done = done.map(|place| {
-                let mut done = Done::none_of([]);
+                let mut done = TablesDone::none_of([]);
                 done.insert(place.into());
                 done
             });

@@ -36,12 +36,12 @@ fn captured_as(line: &str) -> Captured {
         table_id: 1,
         table: None,
         name: "dbo_item".to_owned(),
-        start: lsn(1),
+        start: Some(lsn(1)),
         made: 0,
         role: None,
         ordered: true,
     };
-    Captured { instance, shape: Arc::new(Shape { schema, columns }) }
+    Captured { instance, start: lsn(1), shape: Arc::new(Shape { schema, columns }) }
 }
 
 fn change(mask: u8, cells: [Option<&str>; 3]) -> Change {

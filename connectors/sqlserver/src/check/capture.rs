@@ -1,8 +1,10 @@
 //! Capture: whether it is enabled, may be read, is alive, and keeps changes for long enough.
 
+use std::time::Duration;
+
 use erpbridge_connector::Finding;
 
-use super::facts::{Capture, Facts};
+use super::facts::{Capture, Facts, Server};
 use crate::config::SqlServerConfig;
 use crate::observer::{STALE, age};
 use crate::sql::identifier;
@@ -11,7 +13,7 @@ use crate::sql::identifier;
 const RECENT: i64 = 60;
 
 /// Changes that are kept for less than a long weekend.
-const SHORT: i64 = 3 * 24 * 60;
+const SHORT: Duration = Duration::from_hours(72);
 
 pub(super) fn check(facts: &Facts, config: &SqlServerConfig) -> Vec<Finding> {
     if !facts.has_feature() {
@@ -78,16 +80,33 @@ fn failing(facts: &Facts) -> Option<Finding> {
 }
 
 fn retention(facts: &Facts) -> Option<Finding> {
-    let minutes = facts.retention.filter(|minutes| *minutes < SHORT)?;
+    facts.newest.as_ref()?;
+    let Some(kept) = facts.retention else { return Some(untold(&facts.server)) };
+    if kept >= SHORT {
+        return None;
+    }
     let finding = Finding::warning(
         "the cleanup job",
         format!(
             "it keeps changes for {} hours only: a bridge that stands still for longer must read \
              all tables again",
-            minutes / 60
+            kept.as_secs() / 3600
         ),
         "keep them for a week",
     );
     let statement = "EXEC sys.sp_cdc_change_job @job_type = N'cleanup', @retention = 10080";
     Some(finding.with_sql(statement))
+}
+
+/// Changes go by their age, whether they have been read or not.
+fn untold(server: &Server) -> Finding {
+    let problem = "this login may not see for how long changes are kept, so nothing can warn \
+                   before they are gone";
+    let mend = "let it read the jobs";
+    let user = identifier(&server.user);
+    let finding = Finding::warning("the cleanup job", problem, mend);
+    finding.with_sql(format!(
+        "USE msdb; CREATE USER {user} FOR LOGIN {login}; GRANT SELECT ON dbo.cdc_jobs TO {user}",
+        login = identifier(&server.login)
+    ))
 }

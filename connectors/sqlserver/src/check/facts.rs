@@ -1,13 +1,16 @@
 //! What the checks judge, read from the server in a few queries.
 
-use erpbridge_connector::{SourceError, SourceErrorKind, TableName, TableSelection, Timestamp};
+use std::time::Duration;
 
-use super::names::nearest;
+use erpbridge_connector::{
+    SourceError, SourceErrorKind, TableName, TableSelection, Timestamp, similar_table,
+};
+
 use crate::catalog::{self, CapturedColumn, Instance, TableColumn};
 use crate::change_tables::{Commit, newest};
 use crate::error_number::INVALID_OBJECT;
 use crate::session::{Parameter, Row, Session, told};
-use crate::sql;
+use crate::{retention, sql};
 
 /// The whole picture.
 #[derive(Debug, Default)]
@@ -18,8 +21,8 @@ pub(super) struct Facts {
     pub(super) agent_runs: Option<bool>,
     /// The newest captured commit, and the server's time.
     pub(super) newest: Option<(Commit, Timestamp)>,
-    /// Minutes that changes are kept; none where that is not told.
-    pub(super) retention: Option<i64>,
+    /// How long changes are kept; none where that is not told.
+    pub(super) retention: Option<Duration>,
     /// What went wrong with capture lately.
     pub(super) capture_error: Option<CaptureError>,
     /// How many bytes of a large value may be captured; -1 for any number.
@@ -41,6 +44,8 @@ pub(super) struct Server {
     pub(super) sees_server_state: bool,
     /// The user's name in the database.
     pub(super) user: String,
+    /// The login's on the server.
+    pub(super) login: String,
 }
 
 /// What is there of change data capture.
@@ -70,7 +75,16 @@ pub(super) struct Table {
     pub(super) readable: bool,
     /// Its instances from the oldest to the newest, with what the newest captures.
     pub(super) instances: Vec<Instance>,
+    pub(super) rights: Vec<Rights>,
     pub(super) captured: Vec<CapturedColumn>,
+}
+
+/// What this login may do with an instance of a table, in the order of the instances.
+#[derive(Debug)]
+pub(super) struct Rights {
+    pub(super) readable: bool,
+    /// Whether it is in the role the instance was enabled for; none where there is no such role.
+    pub(super) member: Option<bool>,
 }
 
 impl Facts {
@@ -96,7 +110,7 @@ pub(super) async fn read(
         let (tables, missing) = tables(session, selection, instances).await?;
         (facts.tables, facts.missing) = (tables, missing);
         facts.newest = newest(session).await?;
-        facts.retention = told_or_not(retention(session).await, session)?.flatten();
+        facts.retention = retention::read(session).await?;
         facts.capture_error = told_or_not(capture_error(session).await, session)?.flatten();
     } else {
         (facts.tables, facts.missing) = tables(session, selection, &[]).await?;
@@ -127,7 +141,7 @@ SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)),
        CAST(SERVERPROPERTY('Edition') AS nvarchar(128)),
        d.snapshot_isolation_state,
        HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE'),
-       USER_NAME()
+       USER_NAME(), SUSER_SNAME()
 FROM sys.databases AS d
 WHERE d.name = DB_NAME()";
 
@@ -142,6 +156,7 @@ async fn server(session: &mut Session) -> Result<Server, SourceError> {
         snapshots_allowed: row.integer(3) == Some(1),
         sees_server_state: row.flag(4),
         user: row.string(5),
+        login: row.string(6),
     })
 }
 
@@ -176,16 +191,6 @@ SELECT s.status FROM sys.dm_server_services AS s WHERE s.servicename LIKE N'SQL 
 async fn agent(session: &mut Session) -> Result<Option<bool>, SourceError> {
     let row = session.row("ask whether the Agent runs", AGENT, &[]).await?;
     Ok(row.and_then(|row| row.integer(0)).map(|status| status == 4))
-}
-
-/// <https://learn.microsoft.com/en-us/sql/relational-databases/system-tables/dbo-cdc-jobs-transact-sql>
-const RETENTION: &str = "
-SELECT j.retention FROM msdb.dbo.cdc_jobs AS j
-WHERE j.database_id = DB_ID() AND j.job_type = N'cleanup'";
-
-async fn retention(session: &mut Session) -> Result<Option<i64>, SourceError> {
-    let row = session.row("ask how long changes are kept", RETENTION, &[]).await?;
-    Ok(row.and_then(|row| row.integer(0)))
 }
 
 /// <https://learn.microsoft.com/en-us/sql/relational-databases/system-dynamic-management-views/change-data-capture-sys-dm-cdc-errors>
@@ -232,7 +237,7 @@ async fn tables(
     for name in selection.named() {
         let found = tables.iter().any(|table| table.name == name);
         if !found && !missing.iter().any(|(known, _)| *known == name) {
-            let near = nearest(&name, &all);
+            let near = similar_table(&name, &all).cloned();
             missing.push((name, near));
         }
     }
@@ -251,7 +256,12 @@ async fn table(
         Some(newest) => catalog::captured_columns(session, newest).await?,
         None => Vec::new(),
     };
+    let mut rights = Vec::new();
+    for instance in &instances {
+        rights.push(rights_on(session, instance).await?);
+    }
     Ok(Table {
+        rights,
         columns: catalog::columns(session, own_name).await?,
         key: catalog::primary_key(session, own_name).await?,
         readable: readable(session, own_name).await?,
@@ -269,4 +279,18 @@ async fn readable(session: &mut Session, table: &TableName) -> Result<bool, Sour
     let quoted = sql::table(table);
     let row: Option<Row> = session.row(&doing, READABLE, &[Parameter::Text(&quoted)]).await?;
     Ok(row.is_some_and(|row| row.flag(0)))
+}
+
+/// <https://learn.microsoft.com/en-us/sql/t-sql/functions/is-member-transact-sql>
+const RIGHTS: &str = "
+SELECT HAS_PERMS_BY_NAME(@P1, 'OBJECT', 'SELECT'), IS_MEMBER(@P2)";
+
+async fn rights_on(session: &mut Session, instance: &Instance) -> Result<Rights, SourceError> {
+    let doing = format!("ask for our rights on instance `{}`", instance.name);
+    let changes = sql::change_table(&instance.name);
+    let role = instance.role.as_deref();
+    let asked = [Parameter::Text(&changes), Parameter::Text(role.unwrap_or_default())];
+    let row = session.row(&doing, RIGHTS, &asked).await?;
+    let told = |place| row.as_ref().is_some_and(|row| row.flag(place));
+    Ok(Rights { readable: told(0), member: role.map(|_| told(1)) })
 }

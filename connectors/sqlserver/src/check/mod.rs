@@ -7,7 +7,6 @@
 
 mod capture;
 mod facts;
-mod names;
 mod server;
 mod tables;
 

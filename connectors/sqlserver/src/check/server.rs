@@ -1,9 +1,9 @@
 //! The server: product, version, encryption, the Agent, snapshots.
 
-use erpbridge_connector::Finding;
+use erpbridge_connector::{Finding, SnapshotMode};
 
 use super::facts::{Facts, Server};
-use crate::config::{SnapshotMode, SqlServerConfig};
+use crate::config::SqlServerConfig;
 use crate::sql::identifier;
 use crate::tls;
 

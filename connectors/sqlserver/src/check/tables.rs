@@ -2,7 +2,7 @@
 
 use erpbridge_connector::{Finding, TableName};
 
-use super::facts::{Capture, Facts, Table};
+use super::facts::{Capture, Facts, Rights, Table};
 use crate::catalog::Instance;
 use crate::config::SqlServerConfig;
 use crate::feedback::disable_instance;
@@ -23,6 +23,8 @@ pub(super) fn check(facts: &Facts, config: &SqlServerConfig) -> Vec<Finding> {
         findings.extend(unreadable(table, user));
         if capturable && known {
             findings.extend(uncaptured(table));
+            findings.extend(unready(table));
+            findings.extend(guarded(table, user));
             findings.extend(drifted(table));
             findings.extend(two_instances(table));
             findings.extend(disordered(table));
@@ -76,6 +78,46 @@ fn uncaptured(table: &Table) -> Option<Finding> {
             Finding::error(table.name.to_string(), "it is not captured", "capture it as db_owner");
         finding.with_sql(enable_table(&table.name.schema, &table.name.table))
     })
+}
+
+/// It was enabled, and the job has not come to it.
+fn unready(table: &Table) -> Option<Finding> {
+    let begun = |instance: &Instance| instance.start.is_some();
+    (!table.instances.is_empty() && !table.instances.iter().any(begun)).then(|| {
+        Finding::warning(
+            table.name.to_string(),
+            "its capture is enabled but has not begun: the bridge waits for it",
+            "if this lasts for minutes, look whether the capture job and the Agent run",
+        )
+    })
+}
+
+/// Who may read the changes of a table: the right on them is what counts for a direct read, the
+/// role is what the server's own functions ask for.
+fn guarded(table: &Table, user: &str) -> Vec<Finding> {
+    let guard = |(instance, rights): (&Instance, &Rights)| {
+        let name = table.name.to_string();
+        if !rights.readable {
+            let problem = format!("this login may not read its changes in `{}`", instance.name);
+            let finding = Finding::error(name, problem, "grant it SELECT on the schema cdc");
+            return Some(
+                finding.with_sql(format!("GRANT SELECT ON SCHEMA::cdc TO {}", identifier(user))),
+            );
+        }
+        let role = instance.role.as_deref().filter(|_| rights.member == Some(false))?;
+        let problem = format!(
+            "the changes in `{}` are meant for the role `{role}`, and this login is not in it",
+            instance.name
+        );
+        let mend = "put it into the role, so that whoever looks there sees that it reads them";
+        let finding = Finding::warning(name, problem, mend);
+        Some(finding.with_sql(format!(
+            "EXEC sp_addrolemember {}, {}",
+            literal(role),
+            literal(user)
+        )))
+    };
+    table.instances.iter().zip(&table.rights).filter_map(guard).collect()
 }
 
 /// Columns that came after the instance. The mapping is checked elsewhere for those it needs.

@@ -100,6 +100,8 @@ struct Loop<'a> {
     status: watch::Sender<SourceStatus>,
     observer: Observer,
     feedback: Feedback,
+    /// Where this run began, which was confirmed before it.
+    begun: LogPosition,
     /// The position of everything sent or in the batch.
     reached: LogPosition,
     as_of: Option<Timestamp>,
@@ -124,6 +126,7 @@ impl<'a> Loop<'a> {
         };
         Self {
             assembler: Assembler::new(limits, after.place.lsn(), after.to_position()),
+            begun: after.clone(),
             reached: after,
             config,
             selection,
@@ -174,17 +177,19 @@ impl<'a> Loop<'a> {
         self.pause = SHORTEST_PAUSE;
         self.refresh().await?;
         match self.send_changes(commits).await {
-            // An instance was dropped between two statements: the next look says which table
-            // that leaves without one.
+            // An instance was dropped between two statements. Where that leaves a table without
+            // one, or our part of it unread, the look says so; else it was drained, and
+            // everything since our position is read once more without it.
             Err(error) if told(&error) == Some(INVALID_OBJECT) => {
                 self.refresh().await?;
-                return Err(error);
+                return Err(dropped(error));
             }
             sent => sent?,
         }
         self.move_to(last);
         self.assembler.flush(&mut self.outbox);
         self.deliver().await?;
+        self.observe().await?;
         self.progress(false).await
     }
 
@@ -219,10 +224,19 @@ impl<'a> Loop<'a> {
         Ok(())
     }
 
+    /// Looks after capture now and then, busy or not.
+    async fn observe(&mut self) -> Result<(), SourceError> {
+        let confirmed = self.confirmed.borrow().as_ref().and_then(LogPosition::read);
+        let confirmed = confirmed.as_ref().or(Some(&self.begun));
+        let (reached, status) = (&self.reached, &self.status);
+        let seen = self.observer.look(&mut self.session, reached, confirmed, status).await?;
+        self.as_of = std::cmp::max(self.as_of, seen);
+        Ok(())
+    }
+
     /// Nothing happens: look after capture, tell where we stand, and wait.
     async fn idle(&mut self) -> Result<(), SourceError> {
-        let seen = self.observer.look(&mut self.session, &self.reached, &self.status).await?;
-        self.as_of = std::cmp::max(self.as_of, seen);
+        self.observe().await?;
         self.progress(true).await?;
         if self.refreshed_at.elapsed() >= INSTANCES_EVERY {
             self.refresh().await?;
@@ -263,6 +277,11 @@ async fn send_all(out: &Sender, outbox: &mut Outbox) -> Result<(), SourceError> 
         out.send(event).await.map_err(closed)?;
     }
     Ok(())
+}
+
+fn dropped(error: SourceError) -> SourceError {
+    let message = "a capture instance was dropped while it was being read";
+    SourceError::new(SourceErrorKind::Busy, message).with_cause(error)
 }
 
 /// The queue is gone.

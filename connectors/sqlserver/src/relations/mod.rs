@@ -13,13 +13,13 @@
 //! told from one whose changes are gone by the position itself: it says when it was made and which
 //! instances there were ([`Witness`]).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use erpbridge_connector::{SourceError, SourceErrorKind, TableName, TableSchema, TableSelection};
 
 use crate::catalog::{self, Instance, Shape};
-use crate::change_tables::newest_ddl;
+use crate::change_tables::{ddl_since, newest_ddl};
 use crate::position::{Lsn, Witness};
 use crate::session::Session;
 use crate::sql::literal;
@@ -29,6 +29,8 @@ use crate::sql::literal;
 pub struct Captured {
     /// The instance as last seen.
     pub instance: Instance,
+    /// Changes from here on are in it.
+    pub start: Lsn,
     /// What its rows are.
     pub shape: Arc<Shape>,
 }
@@ -49,14 +51,22 @@ pub struct Relations {
     /// Every instance of the database: when it was made, and its id.
     all: Vec<(i64, i64)>,
     newest_ddl: Option<Lsn>,
-    /// Tables that were captured at our position; none before the first look.
-    known: Option<HashSet<TableName>>,
+    /// The tables whose changes must all be there, each with the place from which on; none before
+    /// the first comparison.
+    known: Option<HashMap<TableName, Lsn>>,
+    /// Wanted tables that are enabled, but capture has not come to their begin.
+    unready: Vec<TableName>,
 }
 
 impl Relations {
     /// The wanted tables.
     pub fn tables(&self) -> &[Followed] {
         &self.tables
+    }
+
+    /// Wanted tables that will be captured, but are not yet.
+    pub fn unready(&self) -> &[TableName] {
+        &self.unready
     }
 
     /// What is true at a place of this time.
@@ -67,9 +77,7 @@ impl Relations {
 
     /// Where every wanted table is captured from: the begin of the last one that came.
     pub fn captured_from(&self) -> Lsn {
-        let oldest =
-            |table: &Followed| table.instances.iter().map(|captured| captured.instance.start).min();
-        self.tables.iter().filter_map(oldest).max().unwrap_or(Lsn::ZERO)
+        self.tables.iter().filter_map(Followed::begin).max().unwrap_or(Lsn::ZERO)
     }
 
     /// Looks at the instances again and makes sure that nothing behind `reached` is gone.
@@ -81,7 +89,11 @@ impl Relations {
         reached: Lsn,
         witness: Option<Witness>,
     ) -> Result<(), SourceError> {
+        let seen = self.newest_ddl.unwrap_or(reached);
         self.look(session, selection).await?;
+        if self.newest_ddl > Some(seen) {
+            self.tell_drift(&ddl_since(session, seen).await?);
+        }
         self.nothing_is_gone(reached, witness)
     }
 
@@ -94,19 +106,25 @@ impl Relations {
         let instances = catalog::instances(session).await?;
         let ddl = newest_ddl(session).await?;
         let mut shapes = self.take_shapes(ddl);
-        self.all = instances.iter().map(|instance| (instance.made, instance.id)).collect();
+        let begun = instances.iter().filter(|instance| instance.start.is_some());
+        self.all = begun.map(|instance| (instance.made, instance.id)).collect();
         let mut tables: Vec<Followed> = Vec::new();
+        self.unready.clear();
         for instance in instances {
             let Some(own_name) = instance.table.clone() else { continue };
             let name = catalog::spelled(own_name, selection);
             if !selection.wants(&name) {
                 continue;
             }
+            let Some(start) = instance.start else {
+                self.unready.push(name);
+                continue;
+            };
             let shape = match shapes.remove(&instance.id) {
                 Some(shape) => shape,
                 None => Arc::new(catalog::shape(session, &instance, &name).await?),
             };
-            let captured = Captured { instance, shape };
+            let captured = Captured { instance, start, shape };
             match tables.iter_mut().find(|table| table.name == name) {
                 Some(table) => table.instances.push(captured),
                 None => tables.push(Followed { name, instances: vec![captured] }),
@@ -115,6 +133,23 @@ impl Relations {
         self.tables = tables;
         self.newest_ddl = ddl;
         Ok(())
+    }
+
+    /// Says which tables were altered: the server goes on without a word, and without the new
+    /// columns.
+    fn tell_drift(&self, altered: &[(i64, String)]) {
+        // Each of two instances has its own entry.
+        for (id, statement) in altered.iter().collect::<BTreeSet<_>>() {
+            let own = |captured: &Captured| captured.instance.table_id == *id;
+            let table = self.tables.iter().find(|table| table.instances.iter().any(own));
+            let Some(table) = table else { continue };
+            tracing::warn!(
+                table = %table.name,
+                statement,
+                "a captured table was altered: a new column comes only from a second capture \
+                 instance, a dropped one comes as NULL; `check` prints the statements"
+            );
+        }
     }
 
     /// The shapes known so far; none if a captured table has changed since, because the types of
@@ -133,29 +168,33 @@ impl Relations {
         reached: Lsn,
         witness: Option<Witness>,
     ) -> Result<(), SourceError> {
-        let known = match self.known.take() {
+        let mut known = match self.known.take() {
             Some(known) => known,
             None => self.known_at(witness)?,
         };
-        for name in &known {
+        for (name, from) in &known {
             let table = self.tables.iter().find(|table| table.name == *name);
-            let table = table.ok_or_else(|| released(name))?;
-            let oldest = table.instances.iter().map(|captured| captured.instance.start).min();
-            if let Some(oldest) = oldest.filter(|oldest| *oldest > reached.next()) {
+            let oldest = table.and_then(Followed::begin).ok_or_else(|| released(name))?;
+            if oldest > std::cmp::max(reached.next(), *from) {
                 return Err(cleaned_up(name, reached, oldest));
             }
         }
-        // What is captured since began behind our position and is whole from there.
-        let now = self.tables.iter().map(|table| table.name.clone());
-        self.known = Some(known.into_iter().chain(now).collect());
+        // What is captured since is whole from its begin, which may lie far ahead of us.
+        for table in &self.tables {
+            if let Some(begin) = table.begin() {
+                known.entry(table.name.clone()).or_insert(begin);
+            }
+        }
+        self.known = Some(known);
         Ok(())
     }
 
     /// The tables that were captured at our position, by what the position says.
-    fn known_at(&self, witness: Option<Witness>) -> Result<HashSet<TableName>, SourceError> {
+    fn known_at(&self, witness: Option<Witness>) -> Result<HashMap<TableName, Lsn>, SourceError> {
+        let from = |table: &Followed| (table.name.clone(), Lsn::ZERO);
         let Some(witness) = witness else {
             // A position from a person: everything is taken to have been there.
-            return Ok(self.tables.iter().map(|table| table.name.clone()).collect());
+            return Ok(self.tables.iter().map(from).collect());
         };
         let was_there = |captured: &Captured| captured.instance.made <= witness.at;
         let (known, since): (Vec<_>, Vec<_>) =
@@ -163,15 +202,20 @@ impl Relations {
         let unchanged = self.witness(witness.at).instances == witness.instances;
         match since.first() {
             Some(table) if !unchanged => Err(captured_anew(&table.name)),
-            _ => Ok(known.into_iter().map(|table| table.name.clone()).collect()),
+            _ => Ok(known.into_iter().map(from).collect()),
         }
     }
 }
 
 impl Followed {
+    /// Where its changes begin.
+    fn begin(&self) -> Option<Lsn> {
+        self.instances.iter().map(|captured| captured.start).min()
+    }
+
     /// The shape that is in force at a place of the log.
     pub fn schema_at(&self, lsn: Lsn) -> Option<&Arc<TableSchema>> {
-        let in_force = self.instances.iter().rev().find(|captured| captured.instance.start <= lsn);
+        let in_force = self.instances.iter().rev().find(|captured| captured.start <= lsn);
         in_force.or(self.instances.first()).map(|captured| &captured.shape.schema)
     }
 }

@@ -16,12 +16,19 @@ fn captured(name: &str, id: i64, start: u32, made: i64) -> (TableName, Captured)
         table_id: 1,
         table: Some(own_name.clone()),
         name: format!("dbo_{name}_{id}"),
-        start: lsn(start),
+        start: Some(lsn(start)),
         made,
         role: None,
         ordered: true,
     };
-    (own_name, Captured { instance, shape: Arc::new(Shape { schema, columns: Vec::new() }) })
+    (
+        own_name,
+        Captured {
+            instance,
+            start: lsn(start),
+            shape: Arc::new(Shape { schema, columns: Vec::new() }),
+        },
+    )
 }
 
 fn relations(instances: &[(TableName, Captured)]) -> Relations {
@@ -56,7 +63,7 @@ fn a_table_that_is_captured_since_our_position_is_no_gap() {
     let mut relations = relations(&[captured("order", 1, 1, 10), captured("line", 2, 9, 30)]);
     assert!(relations.nothing_is_gone(lsn(5), Some(before)).is_ok());
     // From now on it is known.
-    relations.tables[1].instances[0].instance.start = lsn(12);
+    relations.tables[1].instances[0].start = lsn(12);
     assert!(relations.nothing_is_gone(lsn(9), None).is_err());
 }
 
@@ -94,4 +101,17 @@ fn a_fingerprint_does_not_depend_on_the_order_of_the_instances() {
     assert_eq!(there, relations(&[two.clone(), one.clone()]).witness(20));
     assert_ne!(there, relations(&[one]).witness(20));
     assert_ne!(there.instances, relations(&[two]).witness(5).instances);
+}
+
+#[test]
+fn a_table_enabled_far_ahead_of_us_is_no_gap_on_the_way_there() {
+    let mut relations = relations(&[captured("order", 1, 1, 10)]);
+    assert!(relations.nothing_is_gone(lsn(5), None).is_ok());
+    let (name, line) = captured("line", 2, 90, 30);
+    relations.tables.push(Followed { name, instances: vec![line] });
+    for reached in [6, 40, 89, 95] {
+        assert!(relations.nothing_is_gone(lsn(reached), None).is_ok(), "at {reached}");
+    }
+    relations.tables[1].instances[0].start = lsn(97);
+    assert!(relations.nothing_is_gone(lsn(95), None).is_err());
 }

@@ -32,7 +32,7 @@ mod tally;
 
 use erpbridge_connector::{
     Pass, Position, SourceContext, SourceError, SourceErrorKind, TableName, TableSelection,
-    Transaction,
+    TablesDone, Transaction,
 };
 use futures_util::future::try_join_all;
 
@@ -40,7 +40,6 @@ pub use moment::{Moment, take};
 pub(crate) use tally::Tally;
 
 use crate::config::SqlServerConfig;
-use crate::done::Done;
 use crate::outlet::Outlet;
 use crate::position::{Identity, Witness};
 use crate::relations::Relations;
@@ -68,7 +67,7 @@ pub enum Mark {
     Fixed(Position),
     /// The moment's own, with the tables that have been read by then. These have been before, and
     /// are not read again.
-    Counted(Identity, Option<Done>),
+    Counted(Identity, Option<TablesDone>),
 }
 
 /// Reads every captured table that the pass wants over the moment's sessions, and says how many
@@ -131,7 +130,7 @@ impl Reading<'_> {
             Mark::Fixed(position) => Tally::fixed(position.clone()),
             Mark::Counted(identity, before) => {
                 let witness = self.witness(moment);
-                let none = Done::none_of(names);
+                let none = TablesDone::none_of(names);
                 Tally::counted(moment.at, witness, *identity, none, before.as_ref())
             }
         }

@@ -17,6 +17,8 @@
 //! such moment. Then the newest captured commit stands for it: everything up to there is seen, and
 //! what is seen beyond it comes from the log once more. That is said, in the log and by `check`.
 
+use std::time::Duration;
+
 use erpbridge_connector::{SourceError, SourceErrorKind, TableName, Timestamp};
 
 use crate::config::SqlServerConfig;
@@ -97,6 +99,10 @@ FROM sys.dm_tran_database_transactions AS t
 JOIN sys.dm_tran_session_transactions AS s ON s.transaction_id = t.transaction_id
 WHERE s.session_id = @@SPID AND t.database_id = DB_ID()";
 
+/// A place in the log, and the server's clock there: microseconds in UTC, and how many minutes its
+/// local time was ahead.
+type Stand = (Lsn, (i64, i16));
+
 impl Moment {
     /// Fixes what the readers see, and the place if it can be had.
     async fn fix(
@@ -105,27 +111,44 @@ impl Moment {
         tables: &[TableName],
     ) -> Result<(), SourceError> {
         let keeper = keep_away(config, tables).await?;
+        let looking = tokio::time::timeout(LONGEST_HOLD, self.look(keeper.is_some()));
+        let stand = looking.await.map_err(|_| too_long())??;
+        if let Some(mut keeper) = keeper {
+            keeper.run("let the tables go", "ROLLBACK TRANSACTION").await?;
+            keeper.close().await;
+        }
+        if let Some((at, (now, ahead))) = stand {
+            (self.at, self.exact) = (std::cmp::max(at, self.at), true);
+            self.now = Timestamp::from_micros(now);
+            self.as_of = self.now;
+            self.local = now + i64::from(ahead) * 60_000_000;
+        }
+        Ok(())
+    }
+
+    /// Begins the readers' transactions, and says where, if nobody can write meanwhile.
+    async fn look(&mut self, undisturbed: bool) -> Result<Option<Stand>, SourceError> {
         let doing = "begin to read as of one moment";
         for session in &mut self.sessions {
             session.run(doing, BEGIN).await?;
             session.row(doing, FIX, &[]).await?;
         }
-        if let (Some(mut keeper), Some(first)) = (keeper, self.sessions.first_mut()) {
-            let at = place(first).await?;
-            let row = first.row("read the server's clock", NOW, &[]).await?;
-            keeper.run("let the tables go", "ROLLBACK TRANSACTION").await?;
-            keeper.close().await;
-            let clock = row.as_ref().map(|row| row.cell(0));
-            let clock = clock.and_then(|c| c.micros().zip(c.minutes_ahead()));
-            if let Some((at, (now, ahead))) = at.zip(clock) {
-                (self.at, self.exact) = (std::cmp::max(at, self.at), true);
-                self.now = Timestamp::from_micros(now);
-                self.as_of = self.now;
-                self.local = now + i64::from(ahead) * 60_000_000;
-            }
-        }
-        Ok(())
+        let Some(first) = self.sessions.first_mut().filter(|_| undisturbed) else {
+            return Ok(None);
+        };
+        let at = place(first).await?;
+        let row = first.row("read the server's clock", NOW, &[]).await?;
+        let clock = row.as_ref().map(|row| row.cell(0));
+        Ok(at.zip(clock.and_then(|clock| clock.micros().zip(clock.minutes_ahead()))))
     }
+}
+
+/// Locks are held for no longer than this, whatever happens.
+const LONGEST_HOLD: Duration = Duration::from_secs(3);
+
+fn too_long() -> SourceError {
+    let message = format!("begin to read as of one moment: not done within {LONGEST_HOLD:.0?}");
+    SourceError::new(SourceErrorKind::Connection, message)
 }
 
 const NOW: &str = "SELECT SYSDATETIMEOFFSET()";
@@ -133,20 +156,36 @@ const NOW: &str = "SELECT SYSDATETIMEOFFSET()";
 /// How often the locks are tried.
 const ATTEMPTS: u32 = 3;
 
-/// A session that holds shared locks on all tables; none where others change them all the time.
+/// How long one table's lock is waited for. Whoever wants to change the table in the meantime
+/// waits behind us.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+
+/// How long all of them together may take, because the first ones are held all the time.
+const LOCKS_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A session that holds shared locks on all tables; none where others change them all the time,
+/// and none on a replica that is only read, where nobody can be kept away.
 async fn keep_away(
     config: &SqlServerConfig,
     tables: &[TableName],
 ) -> Result<Option<Session>, SourceError> {
+    if config.read_only {
+        return Ok(None);
+    }
+    let lock_timeout = std::cmp::min(config.lock_timeout, LONGEST_WAIT);
+    let hasty = SqlServerConfig { lock_timeout, ..config.clone() };
     for _ in 0..ATTEMPTS {
         // A new session each time: the locks of a failed attempt go with the old one.
-        let mut session = connect(config).await?;
-        match lock(&mut session, tables).await {
-            Ok(()) => return Ok(Some(session)),
-            Err(error) if told(&error).is_some_and(is_contention) => {
+        let mut session = connect(&hasty).await?;
+        let locked = tokio::time::timeout(LOCKS_DEADLINE, lock(&mut session, tables)).await;
+        match locked {
+            Ok(Ok(())) => return Ok(Some(session)),
+            Ok(Err(error)) if told(&error).is_some_and(is_contention) => {
                 tracing::info!(%error, "somebody else is changing the tables");
             }
-            Err(error) => return Err(error),
+            Ok(Err(error)) => return Err(error),
+            // Dropped in the middle of an answer, the session lets go of everything.
+            Err(_) => tracing::info!("the tables cannot all be had at once"),
         }
     }
     Ok(None)

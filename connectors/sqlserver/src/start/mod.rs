@@ -5,11 +5,10 @@
 //! first change is read; that nothing was cleaned away is found with the instances
 //! ([`Relations::refresh`](crate::relations::Relations::refresh)).
 
-use erpbridge_connector::{SourceError, SourceErrorKind, TableSelection, Timestamp};
+use erpbridge_connector::{SourceError, SourceErrorKind, TableSelection, TablesDone, Timestamp};
 
 use crate::catalog::senseless;
 use crate::change_tables::{Commit, newest};
-use crate::done::Done;
 use crate::position::{Identity, LogPosition, Lsn, Place};
 use crate::relations::Relations;
 use crate::session::{Row, Session};
@@ -42,7 +41,7 @@ pub enum Start {
         /// Everything up to this has been sent.
         after: LogPosition,
         /// The tables that have been read.
-        done: Option<Done>,
+        done: Option<TablesDone>,
     },
     /// Follow the log after this.
     Resume(LogPosition),
@@ -148,7 +147,8 @@ pub fn not_beyond(position: &LogPosition, newest: &Commit) -> Result<(), SourceE
     Err(SourceError::new(SourceErrorKind::IdentityChanged, message).with_hint(REPLACED))
 }
 
-/// Every table that a mapping names outright must be captured.
+/// Every table that a mapping names outright must be captured. One that was enabled a moment ago
+/// is waited for.
 pub fn require_captured(
     relations: &Relations,
     selection: &dyn TableSelection,
@@ -157,6 +157,11 @@ pub fn require_captured(
     let Some(missing) = selection.named().into_iter().find(|name| !captured(name.clone())) else {
         return Ok(());
     };
+    if relations.unready().contains(&missing) {
+        let message = format!("capture has not come to the begin of table `{missing}` yet");
+        return Err(SourceError::new(SourceErrorKind::Busy, message)
+            .with_hint("if this lasts, look whether the capture job and the Agent run"));
+    }
     let message = format!("table `{missing}` is not captured, or this login may not see it");
     Err(SourceError::new(SourceErrorKind::Setup, message).with_hint(format!(
         "run: {}; or GRANT SELECT on the table and on SCHEMA::cdc to this login's user",

@@ -108,7 +108,7 @@ impl Feed {
     /// Reads pages until an entry is whole.
     pub async fn fill(&mut self, session: &mut Session) -> Result<(), SourceError> {
         while self.wants_page() {
-            let Captured { instance, shape } = &self.captured;
+            let Captured { instance, shape, .. } = &self.captured;
             let most = self.page_rows;
             let page = changes(session, (instance, shape), self.range, self.behind, most).await?;
             self.take_page(page, most);

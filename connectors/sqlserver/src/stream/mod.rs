@@ -22,6 +22,7 @@ use std::collections::BinaryHeap;
 
 use erpbridge_connector::{SourceError, SourceErrorKind};
 
+use crate::catalog::Instance;
 use crate::change_tables::{Commit, Range, changed, low_water_marks};
 use crate::position::Lsn;
 use crate::relations::{BEGIN_ANEW, Captured, Followed};
@@ -35,10 +36,20 @@ const PAGES_BYTES: usize = 16 << 20;
 /// With so few tables each is simply read; with more the server is first asked which have changed.
 const FEW: usize = 4;
 
+/// Where an instance must begin, at the latest.
+struct Floor {
+    id: i64,
+    name: String,
+    lsn: Lsn,
+}
+
 /// The changes between two commits.
 pub struct Window {
     commits: Vec<Commit>,
     feeds: Vec<Feed>,
+    /// What must still be there when a page has been read, also of the instances that have no
+    /// change here: they might have none because it is gone.
+    floors: Vec<Floor>,
     /// The next entry of each feed that has one.
     heads: BinaryHeap<Reverse<(Lsn, u64, usize)>>,
 }
@@ -53,9 +64,10 @@ impl Window {
     ) -> Result<Self, SourceError> {
         let up_to = commits.last().map_or(after, |last| last.lsn);
         let range = Range { after, up_to };
-        let feeds = tables.iter().flat_map(|table| parts(table, range)).collect();
+        let feeds: Vec<Feed> = tables.iter().flat_map(|table| parts(table, range)).collect();
+        let floors = feeds.iter().map(floor).collect();
         let feeds = only_changed(session, feeds, range).await?;
-        let mut window = Self { commits, feeds, heads: BinaryHeap::new() };
+        let mut window = Self { commits, feeds, floors, heads: BinaryHeap::new() };
         window.fill_all(session).await?;
         Ok(window)
     }
@@ -89,7 +101,7 @@ impl Window {
             feed.page_of(page);
             feed.fill(session).await?;
         }
-        if !self.feeds.is_empty() {
+        if !self.floors.is_empty() {
             self.nothing_was_cleaned_up(session).await?;
         }
         (0..self.feeds.len()).try_for_each(|place| self.advance(place))
@@ -107,9 +119,9 @@ impl Window {
 
     async fn nothing_was_cleaned_up(&self, session: &mut Session) -> Result<(), SourceError> {
         let marks = low_water_marks(session).await?;
-        self.feeds.iter().try_for_each(|feed| {
-            let mark = marks.get(&feed.captured().instance.id).copied();
-            if mark.is_some_and(|mark| mark <= feed.floor()) { Ok(()) } else { Err(lost(feed)) }
+        self.floors.iter().try_for_each(|floor| {
+            let mark = marks.get(&floor.id).copied();
+            if mark.is_some_and(|mark| mark <= floor.lsn) { Ok(()) } else { Err(lost(&floor.name)) }
         })
     }
 }
@@ -125,7 +137,7 @@ fn parts(table: &Followed, range: Range) -> Vec<Feed> {
     let mut up_to = range.up_to;
     let mut feeds = Vec::new();
     for captured in table.instances.iter().rev() {
-        let start = captured.instance.start;
+        let start = captured.start;
         if start > up_to {
             continue;
         }
@@ -154,8 +166,12 @@ async fn only_changed(
     Ok(feeds.filter(|(place, _)| changed.binary_search(place).is_ok()).map(|(_, f)| f).collect())
 }
 
-fn lost(feed: &Feed) -> SourceError {
-    let instance = &feed.captured().instance.name;
+fn floor(feed: &Feed) -> Floor {
+    let Instance { id, name, .. } = &feed.captured().instance;
+    Floor { id: *id, name: name.clone(), lsn: feed.floor() }
+}
+
+fn lost(instance: &str) -> SourceError {
     let message =
         format!("the changes of instance `{instance}` were cleaned up while they were being read");
     SourceError::new(SourceErrorKind::PositionLost, message).with_hint(BEGIN_ANEW)

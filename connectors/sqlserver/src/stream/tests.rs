@@ -5,7 +5,7 @@ use std::sync::Arc;
 use erpbridge_connector::testkit::table;
 
 use super::*;
-use crate::catalog::{Instance, Shape};
+use crate::catalog::Shape;
 use crate::cell::Cell;
 use crate::change_tables::{Change, ChangePlace};
 
@@ -20,12 +20,12 @@ fn captured(id: i64, start: u32) -> Captured {
         table_id: 1,
         table: Some(schema.name.clone()),
         name: format!("dbo_order_{id}"),
-        start: lsn(start),
+        start: Some(lsn(start)),
         made: id,
         role: None,
         ordered: true,
     };
-    Captured { instance, shape: Arc::new(Shape { schema, columns: Vec::new() }) }
+    Captured { instance, start: lsn(start), shape: Arc::new(Shape { schema, columns: Vec::new() }) }
 }
 
 fn split(starts: &[u32], after: u32, up_to: u32) -> Vec<(i64, Lsn, Lsn)> {
