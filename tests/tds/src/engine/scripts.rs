@@ -68,6 +68,9 @@ fn user<'s>(state: &'s mut State, name: &str) -> Result<&'s mut Login> {
 
 fn grant(login: &mut Login, permission: &str, on: Option<&Name>) -> Result<()> {
     match (permission, on) {
+        ("select", Some(Name(parts))) if parts.ends_with(&["cdc_jobs".to_owned()]) => {
+            login.msdb = true;
+        }
         ("select", Some(Name(parts))) => login.select.push(parts.join(".")),
         ("select", None) => login.roles.push("db_datareader".to_owned()),
         ("view database state", None) => login.view_database_state = true,

@@ -16,6 +16,9 @@ impl Parser {
             }
             return Ok(Statement::CreateUser(user));
         }
+        if self.take("reconfigure") {
+            return Ok(Statement::Print);
+        }
         if self.take("create login") {
             return self.login();
         }
