@@ -401,7 +401,10 @@ events:
     fn a_row_updated_without_an_old_image_and_deleted_has_the_old_image_of_its_delete() {
         let key = [Some("A"), None, None];
         assert_eq!(net(&[Update(None, A2), Delete(key)]), ["1 Delete A ? ? > -"]);
-        assert_eq!(net(&[Update(None, A2), Delete(key), Insert(A3)]), ["1 Update A ? ? > A three 1"]);
+        assert_eq!(
+            net(&[Update(None, A2), Delete(key), Insert(A3)]),
+            ["1 Update A ? ? > A three 1"]
+        );
     }
 
     #[test]

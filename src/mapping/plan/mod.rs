@@ -28,7 +28,7 @@ mod value;
 mod wait;
 mod write;
 
-use erpbridge_connector::{Operation, TableSchema};
+use erpbridge_connector::{Operation, TableSchema, Value};
 use smallvec::SmallVec;
 
 pub use self::desk::Desk;
@@ -282,6 +282,7 @@ impl View {
     ) -> Result<Option<Pass<'c>>, Trouble> {
         let (before, after) = (change.before.as_ref(), change.after.as_ref());
         let is = match after {
+            Some(image) if self.stays_out(change.operation, image, desk) => false,
             Some(image) => self.accepts(image, looked, memory, desk)?,
             None => false,
         };
@@ -316,6 +317,19 @@ impl View {
         Ok(Row::alone(sight).passes(&self.filter)?)
     }
 
+    /// Whether an update left alone every column that decides, of a row that is not remembered:
+    /// it was not in the filter, and is not now.
+    fn stays_out(&self, operation: Operation, image: &NetImage<'_>, desk: &Desk) -> bool {
+        if operation != Operation::Update || !self.forgot(image) {
+            return false;
+        }
+        let sight = Sight { row: Ground::Net(image), looked: &[], company: None, desk };
+        let mut own =
+            self.filter.tests.iter().filter(|test| test.column.own().is_some()).peekable();
+        let decides = own.peek().is_some();
+        decides && own.all(|test| test.column.read(&sight) == Value::Absent)
+    }
+
     /// Whether an old image lacks what only memory could have told, and memory did not.
     fn forgot(&self, image: &NetImage<'_>) -> bool {
         self.keeping.is_some() && !image.is_remembered() && !image.is_complete()
@@ -327,7 +341,7 @@ impl View {
         let row = Row::alone(sight);
         if pass.step == Step::Deleted
             && let Some(moved) = &self.moved
-            && let Ok(erpbridge_connector::Value::Text(key)) = value::join(&moved.by, &row)
+            && let Ok(Value::Text(key)) = value::join(&moved.by, &row)
             && memory.depart(&moved.to, key)
         {
             pass.step = Step::Moved;

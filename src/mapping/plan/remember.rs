@@ -103,7 +103,10 @@ impl Keeping {
         }
         match &change.after {
             None => memory.remove(self.table, key, known.as_ref()),
-            Some(image) if !Self::wants(view, image, desk) => {
+            Some(image)
+                if view.stays_out(change.operation, image, desk)
+                    || !Self::wants(view, image, desk) =>
+            {
                 memory.remove(self.table, key, known.as_ref())
             }
             Some(image) => self.put(image, known.as_ref(), key, memory, desk),
