@@ -122,6 +122,7 @@ impl Mapping {
             let tests = table.filter.tests.iter();
             let tests = tests.map(|test| (&test.column.name, test.negated, &test.values));
             format!("{:?}", tests.collect::<Vec<_>>()).hash(&mut hash);
+            table.filter.condition.as_ref().map(|only| only.expression.text()).hash(&mut hash);
             Some(KeptShape {
                 name: format!("{name}/{alias}"),
                 shape: hash.finish(),

@@ -95,8 +95,7 @@ fn view(source: &str, binder: &mut Binder<'_>) -> Option<View> {
     let keeping = keeping(binder);
     let filter = filter(&table.filter, binder);
     let filter_slots = binder.take_used();
-    let makes = mapping.all_rules().any(|rule| rule.on == table.alias)
-        || mapping.links.iter().any(|link| link.on == table.alias);
+    let makes = mapping.makes(&table.alias);
     // A table that only others look up belongs to nobody.
     let unknown = Scope::Constant(crate::canonical::subject::UNKNOWN.into());
     let own = table.company.as_ref().unwrap_or(&mapping.company);

@@ -335,6 +335,7 @@ events:
         ("if: 'kind == \"A\"'", "if: 'kind != \"A\"'"),
         ("strip_zeros: false", "strip_zeros: true"),
         ("where: { kind: [A] }", "where: { kind: { not: [A] } }"),
+        ("where: { kind: [A] }", "if: 'kind == \"A\"'"),
     ] {
         let (edited, others) = shapes(&mapping.replace(from, to));
         assert_ne!(edited, lines, "{to}");
