@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the demo and the tests need beside cargo, on Debian or Ubuntu.
 #
-#   tests/install.sh demo    a C compiler, PostgreSQL (MariaDB if DEMO_SOURCE=mariadb), a current
-#                            nats-server
+#   tests/install.sh demo    a C compiler, PostgreSQL (MariaDB if DEMO_SOURCE=mariadb; what stands in
+#                            for SQL Server is built with the demo), a current nats-server
 #   tests/install.sh test    the same, MariaDB, MySQL 5.6, an old nats-server, promtool, openssl,
 #                            Tryton, Python and Node with the packages of examples/consumers, the
 #                            schema of AsyncAPI documents

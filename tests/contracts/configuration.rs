@@ -45,3 +45,13 @@ fn the_example_configuration_is_read_but_for_the_mapping_of_the_site() {
     let loaded = config::parse(&directory.path().join("erpbridge.yaml"), &text);
     assert!(loaded.config.is_some(), "{:#?}", loaded.findings);
 }
+
+#[test]
+fn the_configuration_of_the_containers_is_read() {
+    let text = read("deploy/sqlserver/erpbridge.yaml");
+    // In the container the mappings lie beside it.
+    let mappings = root().join("mappings").display().to_string();
+    let text = text.replace("[mappings/", &format!("[{mappings}/"));
+    let loaded = config::parse(&root().join("deploy/sqlserver/erpbridge.yaml"), &text);
+    assert!(loaded.config.is_some(), "{:#?}", loaded.findings);
+}

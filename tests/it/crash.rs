@@ -112,6 +112,12 @@ async fn a_bridge_on_mariadb_killed_at_random_points_loses_and_doubles_nothing()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_on_the_stand_in_for_sql_server_killed_at_random_points_loses_and_doubles_nothing()
+{
+    survives_kills(Source::SqlServer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_nats_server_killed_in_the_middle_of_batches_loses_and_doubles_nothing() {
     let seed = Seed::take().unwrap();
     let mut rng = seed.rng();

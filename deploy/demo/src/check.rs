@@ -25,7 +25,8 @@ const MARKER: Sql = Sql::of_both(
     "UPDATE legacy.spma SET sunm = concat('SUPPLIER 0040 / ', sutk), sutk = sutk + 1 \
      WHERE suco = '01' AND susu = 'S0040'",
 );
-/// The marker's transaction, as the log names it: before its commit there, after it here.
+/// The marker's transaction, as the log names it: before its commit there, after it here. Where it
+/// is repeated, the commit itself tells.
 const NAMED: &str = "SELECT (pg_current_xact_id()::text::numeric % 4294967296)::bigint::text";
 const NAMED_MARIADB: &str = "SELECT @@last_gtid";
 /// The subject of the marker's event.
@@ -34,7 +35,7 @@ const MARKER_SUBJECT: &str = "erp.legacy.demo1._.masterdata.supplier.upserted";
 /// Makes the database write its journal from now on.
 pub async fn begin(client: &mut Client) -> Result<()> {
     match client {
-        Client::Postgres(client) => client
+        Client::Postgres(client) | Client::SqlServer(client, _) => client
             .batch_execute(&journal::audit_sql(&TABLES))
             .await
             .map_err(|error| Failure::caused("cannot set up the audit journal", &error)),
@@ -47,6 +48,7 @@ pub async fn changes(client: &mut Client) -> Result<Vec<NetChange>> {
     let rows = match client {
         Client::Postgres(client) => journal::read(client, 0).await?,
         Client::MariaDb(client) => journal::mariadb::read(client, 0).await?,
+        Client::SqlServer(client, repeater) => repeater.name(journal::read(client, 0).await?),
     };
     Ok(net_changes(&rows))
 }
@@ -56,8 +58,8 @@ async fn mark(client: &mut Client) -> std::result::Result<String, Error> {
     let mut work = client.begin().await?;
     work.execute(MARKER, &[]).await?;
     let named = work.postgres_text(NAMED).await?;
-    work.commit().await?;
-    let named = match named {
+    let repeated = work.commit().await?;
+    let named = match repeated.or(named) {
         Some(named) => Some(named),
         None => client.text(NAMED_MARIADB).await?,
     };

@@ -1,17 +1,20 @@
 //! The databases the ERP can live in, behind one face: a connection, a transaction, a row.
 //!
-//! Statements are written with `$1`, `$2`, …; where the two databases say a thing differently, a
+//! Statements are written with `$1`, `$2`, …; where two databases say a thing differently, a
 //! `Sql` holds both.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use erpbridge_test_support::{Failure, Result};
 use mysql_async::prelude::{FromValue, Queryable};
 use mysql_async::{Conn, Params, TxOpts, Value};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql};
+
+use crate::stand_in::Repeater;
 
 /// Which database the ERP lives in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,11 +24,24 @@ pub enum Source {
     Postgres,
     /// `MariaDB`.
     MariaDb,
+    /// SQL Server, as far as a [`StandIn`](crate::stand_in::StandIn) can be one: people work on
+    /// `PostgreSQL`, and so all statements are in its words.
+    SqlServer,
 }
 
 impl Source {
     /// Every one of them.
-    pub const ALL: [Self; 2] = [Self::Postgres, Self::MariaDb];
+    pub const ALL: [Self; 3] = [Self::Postgres, Self::MariaDb, Self::SqlServer];
+
+    /// What people should know about it before they believe what they see.
+    pub fn caution(self) -> Option<&'static str> {
+        (self == Self::SqlServer).then_some(
+            "THIS IS A SIMULATION: no SQL Server runs here. People work on a private PostgreSQL, \
+             and each of\ntheir transactions is repeated, row by row, in a scripted server that \
+             speaks SQL Server's protocol\nand captures changes as it does. The bridge sees only \
+             that one. Bridge, NATS and check are the real ones.",
+        )
+    }
 }
 
 impl FromStr for Source {
@@ -35,8 +51,10 @@ impl FromStr for Source {
         match text {
             "postgres" => Ok(Self::Postgres),
             "mariadb" => Ok(Self::MariaDb),
+            "sqlserver" => Ok(Self::SqlServer),
             other => Err(Failure::new(format!(
-                "there is no demo for DEMO_SOURCE=\"{other}\": set it to postgres or mariadb"
+                "there is no demo for DEMO_SOURCE=\"{other}\": set it to postgres, mariadb or \
+                 sqlserver"
             ))),
         }
     }
@@ -47,11 +65,12 @@ impl fmt::Display for Source {
         f.write_str(match self {
             Self::Postgres => "PostgreSQL",
             Self::MariaDb => "MariaDB",
+            Self::SqlServer => "stand-in for SQL Server",
         })
     }
 }
 
-/// A statement in the words of each database.
+/// A statement in the words of each database that people work on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sql {
     pub(crate) postgres: &'static str,
@@ -99,6 +118,8 @@ pub enum Error {
     Postgres(tokio_postgres::Error),
     /// By `MariaDB`.
     MariaDb(mysql_async::Error),
+    /// By the journal that is to be repeated.
+    Journal(Failure),
 }
 
 impl Error {
@@ -107,7 +128,7 @@ impl Error {
         match self {
             Self::Postgres(error) => error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED),
             Self::MariaDb(mysql_async::Error::Server(told)) => told.code == 1213,
-            Self::MariaDb(_) => false,
+            Self::MariaDb(_) | Self::Journal(_) => false,
         }
     }
 }
@@ -117,6 +138,7 @@ impl fmt::Display for Error {
         match self {
             Self::Postgres(error) => error.fmt(f),
             Self::MariaDb(error) => error.fmt(f),
+            Self::Journal(failure) => failure.fmt(f),
         }
     }
 }
@@ -126,6 +148,7 @@ impl StdError for Error {
         match self {
             Self::Postgres(error) => error.source(),
             Self::MariaDb(error) => error.source(),
+            Self::Journal(failure) => failure.source(),
         }
     }
 }
@@ -142,12 +165,20 @@ impl From<mysql_async::Error> for Error {
     }
 }
 
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::Journal(failure)
+    }
+}
+
 /// A connection.
 pub enum Client {
     /// To `PostgreSQL`.
     Postgres(tokio_postgres::Client),
     /// To `MariaDB`.
     MariaDb(Conn),
+    /// To `PostgreSQL`, with the server that repeats what is committed there.
+    SqlServer(tokio_postgres::Client, Arc<Repeater>),
 }
 
 impl fmt::Debug for Client {
@@ -155,6 +186,7 @@ impl fmt::Debug for Client {
         f.write_str(match self {
             Self::Postgres(_) => "Client::Postgres",
             Self::MariaDb(_) => "Client::MariaDb",
+            Self::SqlServer(..) => "Client::SqlServer",
         })
     }
 }
@@ -174,6 +206,9 @@ impl Client {
                 client.query_drop(BEGUN).await?;
                 Work::MariaDb(client.start_transaction(TxOpts::default()).await?)
             }
+            Self::SqlServer(client, repeater) => {
+                Work::SqlServer(client.transaction().await?, repeater)
+            }
         })
     }
 
@@ -190,13 +225,14 @@ impl Client {
         match self {
             Self::Postgres(_) => Source::Postgres,
             Self::MariaDb(_) => Source::MariaDb,
+            Self::SqlServer(..) => Source::SqlServer,
         }
     }
 
     /// The first cell of the first row, as text; none without rows.
     pub async fn text(&mut self, sql: &str) -> std::result::Result<Option<String>, Error> {
         Ok(match self {
-            Self::Postgres(client) => {
+            Self::Postgres(client) | Self::SqlServer(client, _) => {
                 client.query_opt(sql, &[]).await?.and_then(|row| row.get::<_, Option<String>>(0))
             }
             Self::MariaDb(client) => client.query_first::<Option<String>, _>(sql).await?.flatten(),
@@ -208,6 +244,7 @@ impl Client {
 pub(crate) enum Work<'c> {
     Postgres(tokio_postgres::Transaction<'c>),
     MariaDb(mysql_async::Transaction<'c>),
+    SqlServer(tokio_postgres::Transaction<'c>, &'c Repeater),
 }
 
 impl Work<'_> {
@@ -218,7 +255,7 @@ impl Work<'_> {
         parameters: &[&dyn Parameter],
     ) -> std::result::Result<u64, Error> {
         Ok(match self {
-            Self::Postgres(transaction) => {
+            Self::Postgres(transaction) | Self::SqlServer(transaction, _) => {
                 transaction.execute(sql.postgres, &postgres(parameters)).await?
             }
             Self::MariaDb(transaction) => {
@@ -236,7 +273,7 @@ impl Work<'_> {
         parameters: &[&dyn Parameter],
     ) -> std::result::Result<Vec<Row>, Error> {
         Ok(match self {
-            Self::Postgres(transaction) => {
+            Self::Postgres(transaction) | Self::SqlServer(transaction, _) => {
                 let rows = transaction.query(sql.postgres, &postgres(parameters)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
@@ -248,28 +285,34 @@ impl Work<'_> {
         })
     }
 
-    /// What `PostgreSQL` answers inside the transaction; none from the other.
+    /// What `PostgreSQL` answers inside the transaction; none from the others.
     pub(crate) async fn postgres_text(
         &mut self,
         sql: &str,
     ) -> std::result::Result<Option<String>, Error> {
         Ok(match self {
             Self::Postgres(transaction) => transaction.query_one(sql, &[]).await?.get(0),
-            Self::MariaDb(_) => None,
+            Self::MariaDb(_) | Self::SqlServer(..) => None,
         })
     }
 
-    pub(crate) async fn commit(self) -> std::result::Result<(), Error> {
+    /// Commits, and says under which name it is repeated, if it is.
+    pub(crate) async fn commit(self) -> std::result::Result<Option<String>, Error> {
         match self {
             Self::Postgres(transaction) => transaction.commit().await?,
             Self::MariaDb(transaction) => transaction.commit().await?,
+            Self::SqlServer(transaction, repeater) => {
+                return Ok(repeater.commit(transaction).await?);
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     pub(crate) async fn rollback(self) -> std::result::Result<(), Error> {
         match self {
-            Self::Postgres(transaction) => transaction.rollback().await?,
+            Self::Postgres(transaction) | Self::SqlServer(transaction, _) => {
+                transaction.rollback().await?;
+            }
             Self::MariaDb(transaction) => transaction.rollback().await?,
         }
         Ok(())
@@ -329,9 +372,13 @@ mod tests {
     }
 
     #[test]
-    fn only_two_databases_are_known() {
+    fn only_three_databases_are_known() {
         assert_eq!("mariadb".parse::<Source>().unwrap(), Source::MariaDb);
+        assert_eq!("sqlserver".parse::<Source>().unwrap(), Source::SqlServer);
         let failure = "oracle".parse::<Source>().unwrap_err().to_string();
-        assert!(failure.contains("oracle") && failure.contains("postgres or mariadb"), "{failure}");
+        assert!(
+            failure.contains("oracle") && failure.contains("mariadb or sqlserver"),
+            "{failure}"
+        );
     }
 }

@@ -5,6 +5,7 @@ use erpbridge_test_support::{Failure, Flavour, Mysql, Postgres, Result};
 use mysql_async::prelude::Queryable;
 
 use crate::database::{Client, Source};
+use crate::stand_in::StandIn;
 
 /// Tables, keys and what the company owns before the simulation.
 const SCHEMA: &str = include_str!("../schema.sql");
@@ -33,6 +34,8 @@ pub enum Erp {
     Postgres(Postgres),
     /// On `MariaDB`.
     MariaDb(Mysql),
+    /// On what stands in for SQL Server.
+    SqlServer(StandIn),
 }
 
 impl Erp {
@@ -53,6 +56,7 @@ impl Erp {
                 server.execute(journal::mariadb::SCHEMA).await?;
                 Ok(Self::MariaDb(server))
             }
+            Source::SqlServer => Ok(Self::SqlServer(StandIn::start(SCHEMA).await?)),
         }
     }
 
@@ -61,6 +65,7 @@ impl Erp {
         match self {
             Self::Postgres(_) => Source::Postgres,
             Self::MariaDb(_) => Source::MariaDb,
+            Self::SqlServer(_) => Source::SqlServer,
         }
     }
 
@@ -74,6 +79,7 @@ impl Erp {
                 set.map_err(|error| Failure::caused("cannot set up a session", &error))?;
                 Client::MariaDb(client)
             }
+            Self::SqlServer(server) => Client::SqlServer(server.client().await?, server.repeater()),
         })
     }
 
@@ -82,6 +88,7 @@ impl Erp {
         match self {
             Self::Postgres(server) => server.url_for(ROLE.0, ROLE.1, DATABASE),
             Self::MariaDb(server) => server.url_for(ROLE.0, ROLE.1, DATABASE),
+            Self::SqlServer(server) => server.url(),
         }
     }
 
@@ -93,6 +100,7 @@ impl Erp {
                 format!("postgres: {{ url: \"{url}\", publication: {PUBLICATION} }}")
             }
             Self::MariaDb(_) => format!("mysql: {{ url: \"{url}\" }}"),
+            Self::SqlServer(_) => format!("sqlserver: {{ url: \"{url}\" }}"),
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod settings;
 pub mod show;
 pub mod simulate;
 pub mod stage;
+pub mod stand_in;
 pub mod watch;
 
 pub use actions::Action;

@@ -147,7 +147,7 @@ impl Person {
             work.rollback().await?;
             self.tally.rolled_back += 1;
         } else {
-            work.commit().await?;
+            drop(work.commit().await?);
             self.client.committed().await?;
             *self.tally.committed.entry(action).or_default() += 1;
         }

@@ -36,6 +36,9 @@ pub struct Stage {
 impl Stage {
     /// Starts the servers, loads the ERP, and starts the bridge; returns when it is ready.
     pub async fn set(source: Source, program: &Path, screen: &Screen) -> Result<Self> {
+        if let Some(caution) = source.caution() {
+            screen.announce(caution);
+        }
         screen.say(format_args!(
             "starting a private {source} with a made-up ERP, and a private NATS server …"
         ));

@@ -70,9 +70,9 @@ impl Scene {
     }
 }
 
-/// Runs a test against both databases.
-macro_rules! on_both {
-    ($($name:ident => $postgres:ident, $mariadb:ident;)+) => {$(
+/// Runs a test against every database.
+macro_rules! on_all {
+    ($($name:ident => $postgres:ident, $mariadb:ident, $sqlserver:ident;)+) => {$(
         #[tokio::test]
         async fn $postgres() {
             $name(Source::Postgres).await;
@@ -82,20 +82,30 @@ macro_rules! on_both {
         async fn $mariadb() {
             $name(Source::MariaDb).await;
         }
+
+        #[tokio::test]
+        async fn $sqlserver() {
+            $name(Source::SqlServer).await;
+        }
     )+};
 }
 
-on_both! {
+on_all! {
     journal => only_committed_transactions_reach_the_journal_on_postgres,
-        only_committed_transactions_reach_the_journal_on_mariadb;
+        only_committed_transactions_reach_the_journal_on_mariadb,
+        only_committed_transactions_reach_the_journal_on_the_stand_in_for_sql_server;
     owed => every_event_of_the_mapping_is_owed_by_some_change_on_postgres,
-        every_event_of_the_mapping_is_owed_by_some_change_on_mariadb;
+        every_event_of_the_mapping_is_owed_by_some_change_on_mariadb,
+        every_event_of_the_mapping_is_owed_by_some_change_on_the_stand_in_for_sql_server;
     saves => saves_without_an_edit_mean_nothing_on_postgres,
-        saves_without_an_edit_mean_nothing_on_mariadb;
+        saves_without_an_edit_mean_nothing_on_mariadb,
+        saves_without_an_edit_mean_nothing_on_the_stand_in_for_sql_server;
     counts => a_whole_stream_is_clean_and_a_hole_and_a_repeat_are_counted_on_postgres,
-        a_whole_stream_is_clean_and_a_hole_and_a_repeat_are_counted_on_mariadb;
+        a_whole_stream_is_clean_and_a_hole_and_a_repeat_are_counted_on_mariadb,
+        a_whole_stream_is_clean_and_a_hole_and_a_repeat_are_counted_on_the_stand_in_for_sql_server;
     drains => the_bridge_has_drained_when_the_last_change_arrives_on_postgres,
-        the_bridge_has_drained_when_the_last_change_arrives_on_mariadb;
+        the_bridge_has_drained_when_the_last_change_arrives_on_mariadb,
+        the_bridge_has_drained_when_the_last_change_arrives_on_the_stand_in_for_sql_server;
 }
 
 /// Only committed transactions, and all of them.

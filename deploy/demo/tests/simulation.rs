@@ -29,7 +29,7 @@ async fn fingerprint(erp: &Erp) -> String {
           FROM legacy.poln) AS lines_of_them, \
          (SELECT COALESCE(SUM(CRC32(CONCAT(mvid, mvit, mvqt))), 0) AS m FROM legacy.stmv) AS moves";
     match erp.source() {
-        Source::Postgres => text(erp, POSTGRES).await,
+        Source::Postgres | Source::SqlServer => text(erp, POSTGRES).await,
         Source::MariaDb => text(erp, MARIADB).await,
     }
 }
@@ -51,6 +51,11 @@ async fn every_business_action_finds_work_to_do_on_postgres() {
 #[tokio::test]
 async fn every_business_action_finds_work_to_do_on_mariadb() {
     finds_work(Source::MariaDb).await;
+}
+
+#[tokio::test]
+async fn every_business_action_finds_work_to_do_on_the_stand_in_for_sql_server() {
+    finds_work(Source::SqlServer).await;
 }
 
 #[tokio::test]
@@ -88,6 +93,11 @@ async fn several_people_work_at_once_and_stop_when_told_on_postgres() {
 #[tokio::test]
 async fn several_people_work_at_once_and_stop_when_told_on_mariadb() {
     works_and_stops(Source::MariaDb).await;
+}
+
+#[tokio::test]
+async fn several_people_work_at_once_and_stop_when_told_on_the_stand_in_for_sql_server() {
+    works_and_stops(Source::SqlServer).await;
 }
 
 #[tokio::test]

@@ -29,13 +29,10 @@ static VIEWS: &[(&str, View)] = &[
                 ("value", Kind::Variant),
                 ("value_in_use", Kind::Variant),
             ],
-            |_, _| {
-                Ok(vec![vec![
-                    1536.into(),
-                    "max text repl size (B)".into(),
-                    65_536.into(),
-                    65_536.into(),
-                ]])
+            |_, state| {
+                let value = state.largest_value;
+                let name = "max text repl size (B)";
+                Ok(vec![vec![1536.into(), name.into(), value.into(), value.into()]])
             },
         ),
     ),

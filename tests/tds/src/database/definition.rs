@@ -15,19 +15,15 @@ impl Database {
     /// KEY (Code)`. A computed column is not worked out: an insert may give the value.
     pub fn create_table(&self, name: &str, columns: &str) {
         let (columns, key) = read(columns, Parser::columns);
-        let mut state = self.state();
-        let now = state.clock.now();
-        let (schema, table) = split_name(name);
-        assert!(state.data.table(schema, table).is_none(), "the table \"{name}\" exists");
-        let id = state.data.object_id();
-        let mut made = Table::new(id, (schema, table), columns, now);
-        made.key = key.iter().map(|name| made.column(name).expect("a key column exists")).collect();
-        for &place in &made.key {
-            if let Some(column) = made.columns.get_mut(place) {
-                column.column.nullable = false;
-            }
-        }
-        state.data.tables.push(made);
+        self.state().create_table(name, columns, &key);
+    }
+
+    /// The names of a table's key columns, in key order.
+    pub fn key(&self, table: &str) -> Vec<String> {
+        let state = self.state();
+        let table = state.data.named(table);
+        let columns = table.key.iter().filter_map(|&place| table.columns.get(place));
+        columns.map(|column| column.column.name.clone()).collect()
     }
 
     /// Drops a table and its capture instances.
@@ -82,6 +78,23 @@ impl Database {
             table.write(key, commit, None);
         }
         true
+    }
+}
+
+impl State {
+    pub(crate) fn create_table(&mut self, name: &str, columns: Vec<Column>, key: &[String]) {
+        let now = self.clock.now();
+        let (schema, table) = split_name(name);
+        assert!(self.data.table(schema, table).is_none(), "the table \"{name}\" exists");
+        let id = self.data.object_id();
+        let mut made = Table::new(id, (schema, table), columns, now);
+        made.key = key.iter().map(|name| made.column(name).expect("a key column exists")).collect();
+        for &place in &made.key {
+            if let Some(column) = made.columns.get_mut(place) {
+                column.column.nullable = false;
+            }
+        }
+        self.data.tables.push(made);
     }
 }
 

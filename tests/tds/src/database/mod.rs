@@ -188,6 +188,12 @@ impl Database {
         self.state().data.cdc.as_ref()?.mapping.keys().next_back().copied()
     }
 
+    /// The transaction of a commit, as `cdc.lsn_time_mapping` has it; none before it is captured,
+    /// and for one that changed nothing captured.
+    pub fn transaction_id(&self, commit: Lsn) -> Option<Vec<u8>> {
+        Some(self.state().data.cdc.as_ref()?.mapping.get(&commit)?.transaction.clone())
+    }
+
     /// The low-water mark of an instance.
     pub fn low_water(&self, instance: &str) -> Option<Lsn> {
         Some(self.state().data.cdc.as_ref()?.instance(instance)?.start_lsn)

@@ -22,6 +22,8 @@ pub(crate) struct State {
     next_lock: u64,
     /// Two restores of one backup are two forks.
     pub(crate) restores: u8,
+    /// `max text repl size (B)`
+    pub(crate) largest_value: i64,
 }
 
 /// The database itself: what a backup holds.
@@ -87,6 +89,7 @@ impl State {
             open: BTreeMap::new(),
             next_lock: 0,
             restores: 0,
+            largest_value: 65_536,
         }
     }
 

@@ -44,7 +44,15 @@ pub(super) fn execute(batch: &mut Batch<'_>, name: &Name, arguments: &[Argument]
         }
         "sp_cdc_help_change_data_capture" => return help(batch, &given),
         "sp_cdc_get_ddl_history" => return ddl_history(batch, &given),
-        "sp_cdc_add_job" | "sp_cdc_change_job" | "sp_cdc_start_job" | "sp_cdc_stop_job" => {
+        "sp_cdc_change_job" => {
+            owner(batch)?;
+            change_job(batch, &given)?;
+        }
+        "sp_configure" => {
+            owner(batch)?;
+            configure(batch, &given)?;
+        }
+        "sp_cdc_add_job" | "sp_cdc_start_job" | "sp_cdc_stop_job" => {
             owner(batch)?;
         }
         _ => return Err(Problem::unknown(format!("EXEC {}", name.0.join(".")))),
@@ -72,13 +80,17 @@ impl Given {
         }
     }
 
-    /// By name, or the first one without.
-    fn first(&self, name: &str) -> Option<String> {
-        let unnamed = || match self.0.first() {
+    /// The one in this place, if it has no name.
+    fn place(&self, place: usize) -> Option<String> {
+        match self.0.get(place) {
             Some((None, Value::Text(text))) => Some(text.as_ref().to_owned()),
             _ => None,
-        };
-        self.text(name).or_else(unnamed)
+        }
+    }
+
+    /// By name, or the first one without.
+    fn first(&self, name: &str) -> Option<String> {
+        self.text(name).or_else(|| self.place(0))
     }
 }
 
@@ -125,6 +137,27 @@ fn enable_table(batch: &mut Batch<'_>, given: &Given) -> Result<()> {
         role: given.text("@role_name"),
     };
     state.enable(&request).map(|_| ())
+}
+
+fn change_job(batch: &mut Batch<'_>, given: &Given) -> Result<()> {
+    let minutes = given.text("@retention").and_then(|minutes| minutes.parse().ok());
+    let mut state = batch.database.state();
+    state.data.capture()?;
+    if let (Some(minutes), Some(cdc)) = (minutes, &mut state.data.cdc) {
+        cdc.retention = minutes;
+    }
+    Ok(())
+}
+
+/// Only one option is known; it is in use at once, and RECONFIGURE changes nothing more.
+fn configure(batch: &mut Batch<'_>, given: &Given) -> Result<()> {
+    let option = given.place(0).unwrap_or_default();
+    let value = given.place(1).and_then(|value| value.parse().ok());
+    match value.filter(|_| option.starts_with("max text repl size")) {
+        Some(value) => batch.database.state().largest_value = value,
+        None => return Err(Problem::unknown(format!("sp_configure '{option}'"))),
+    }
+    Ok(())
 }
 
 /// The instances that the user may read; nothing for others, and no error.

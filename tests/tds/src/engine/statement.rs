@@ -285,7 +285,9 @@ impl<'b> Batch<'b> {
 
     fn use_database(&mut self, name: &str) -> Result<()> {
         let own = self.database.state().data.name.clone();
-        if name.eq_ignore_ascii_case(&own) {
+        // What scripts run there is about the server and its jobs, and the same from everywhere.
+        let system = ["master", "msdb"];
+        if [own.as_str()].iter().chain(&system).any(|known| name.eq_ignore_ascii_case(known)) {
             return Ok(());
         }
         Err(Problem::raised(

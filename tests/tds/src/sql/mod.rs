@@ -3,6 +3,7 @@
 //! Words that SQL Server reserves cannot be names without brackets here either, and a condition is
 //! not a value: what this reads, SQL Server reads.
 
+mod definition;
 mod expression;
 mod lexer;
 mod parser;

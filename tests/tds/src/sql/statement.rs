@@ -1,6 +1,6 @@
 //! Statements and column lists.
 
-use super::{Column, Name, Parser, Setting, Statement, Token};
+use super::{Column, Parser, Setting, Statement, Token};
 use crate::problem::{Problem, Result};
 
 impl Parser {
@@ -211,67 +211,14 @@ impl Parser {
         Ok((None, self.expression()?))
     }
 
-    /// The statements of a set-up script.
-    fn definition(&mut self) -> Result<Statement> {
-        if self.take("grant") {
-            return self.grant();
-        }
-        if self.take("create user") {
-            let user = self.identifier()?;
-            if self.take("for login") || self.take("from login") {
-                self.identifier()?;
-            }
-            return Ok(Statement::CreateUser(user));
-        }
-        if self.take("alter role") {
-            let role = self.identifier()?;
-            self.expect("add member")?;
-            return Ok(Statement::AddMember { role, member: self.identifier()? });
-        }
-        if self.take("create role") {
-            self.identifier()?;
-            return Ok(Statement::Print);
-        }
-        if self.take("alter database") {
-            // CURRENT is reserved and a name here all the same.
-            if !self.take("current") {
-                self.identifier()?;
-            }
-            self.expect("set")?;
-            let option = self.identifier()?.to_lowercase();
-            let on = self.take("on");
-            if !on && !self.take("off") {
-                return Err(self.unexpected("ON or OFF"));
-            }
-            return Ok(Statement::AlterDatabase { option, on });
-        }
-        Err(self.unexpected("a statement"))
-    }
-
-    fn grant(&mut self) -> Result<Statement> {
-        let mut words = Vec::new();
-        while !self.at("on") && !self.at("to") {
-            match self.advance() {
-                Token::Word(word) => words.push(word.to_lowercase()),
-                _ => return Err(self.unexpected("a permission")),
-            }
-        }
-        let on = if self.take("on") { Some(self.securable()?) } else { None };
-        self.expect("to")?;
-        Ok(Statement::Grant { permission: words.join(" "), on, to: self.identifier()? })
-    }
-
-    /// `SCHEMA::cdc` is a name of one part, `OBJECT::dbo.OPOR` and `dbo.OPOR` are of two.
-    fn securable(&mut self) -> Result<Name> {
-        if matches!(self.peek_after(1), Token::Symbol("::")) {
-            self.advance();
-            self.advance();
-        }
-        self.name()
-    }
-
-    /// The columns of CREATE TABLE, without parentheses around them; keys are marked in order.
+    /// The columns of CREATE TABLE as a whole text, without parentheses around them.
     pub(crate) fn columns(&mut self) -> Result<(Vec<Column>, Vec<String>)> {
+        let columns = self.column_list()?;
+        if self.at_end() { Ok(columns) } else { Err(self.unexpected("a comma")) }
+    }
+
+    /// The columns of CREATE TABLE, and the names of its key in order.
+    pub(super) fn column_list(&mut self) -> Result<(Vec<Column>, Vec<String>)> {
         let (mut columns, mut key) = (Vec::new(), Vec::new());
         loop {
             if self.take("constraint") {
@@ -288,9 +235,6 @@ impl Parser {
             if !self.take_symbol(",") {
                 break;
             }
-        }
-        if !self.at_end() {
-            return Err(self.unexpected("a comma"));
         }
         if key.is_empty() {
             key = columns.iter().filter(|column| column.key).map(|c| c.name.clone()).collect();
@@ -376,6 +320,8 @@ mod tests {
              @role_name = NULL; EXEC sys.sp_cdc_help_jobs",
             "GRANT SELECT ON SCHEMA::cdc TO [erp bridge]; GRANT VIEW DATABASE STATE TO x",
             "ALTER DATABASE CURRENT SET ALLOW_SNAPSHOT_ISOLATION ON",
+            "CREATE SCHEMA erp; CREATE LOGIN bridge WITH PASSWORD = N'word'; \
+             CREATE TABLE erp.T (id int NOT NULL DEFAULT 1, note char(3), PRIMARY KEY (id))",
         ] {
             read(sql).unwrap_or_else(|problem| panic!("{sql}: {problem}"));
         }

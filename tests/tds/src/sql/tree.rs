@@ -194,6 +194,15 @@ pub(crate) enum Statement {
         to: String,
     },
     CreateUser(String),
+    CreateLogin {
+        name: String,
+        password: String,
+    },
+    CreateTable {
+        name: Name,
+        columns: Vec<Column>,
+        key: Vec<String>,
+    },
     AddMember {
         role: String,
         member: String,

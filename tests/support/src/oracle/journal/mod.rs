@@ -4,7 +4,7 @@
 pub mod mariadb;
 
 use serde_json::Value;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, Transaction};
 
 use crate::Result;
 use crate::failure::Tried;
@@ -114,6 +114,20 @@ pub async fn position(client: &Client) -> Result<i64> {
 /// Everything committed behind `after` (0 for all), in journal order.
 pub async fn read(client: &Client, after: i64) -> Result<Vec<JournalRow>> {
     let rows = client.query(READ, &[&after]).await.tried("cannot read the journal")?;
+    rows.iter().map(journal_row).collect()
+}
+
+const READ_OWN: &str = "
+SELECT seq, xid, operation, table_name, key::text,
+       (SELECT jsonb_object_agg(key, value) FROM jsonb_each_text(before))::text,
+       (SELECT jsonb_object_agg(key, value) FROM jsonb_each_text(after))::text
+FROM erpbridge_audit.journal
+WHERE xid = (pg_current_xact_id()::text::numeric % 4294967296)::bigint ORDER BY seq";
+
+/// Everything that this open transaction has noted so far, in journal order.
+pub async fn read_own(transaction: &Transaction<'_>) -> Result<Vec<JournalRow>> {
+    let what = "cannot read the journal of a transaction";
+    let rows = transaction.query(READ_OWN, &[]).await.tried(what)?;
     rows.iter().map(journal_row).collect()
 }
 

@@ -1,12 +1,13 @@
 //! The same rows give the same events, whichever server they come from.
 //!
-//! The made-up ERP of the demo runs on `PostgreSQL`, `MariaDB` and `MySQL` 5.6. The same statements
-//! run on each, one mapping reads all three, and what comes out may differ only in where it came
-//! from.
+//! The made-up ERP of the demo runs on `PostgreSQL`, `MariaDB`, `MySQL` 5.6 and on what stands in for
+//! SQL Server. The same statements run on each, one mapping reads all four, and what comes out may
+//! differ only in where it came from.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use erpbridge_demo::stand_in::StandIn;
 use erpbridge_test_support::{
     Bridge, Directory, Flavour, Mysql, Nats, NatsVersion, Port, Postgres, StoredMessage, log_tail,
     read_stream, wait_for,
@@ -59,6 +60,7 @@ const AFTER: [&str; 13] = [
 enum Erp {
     Postgres(Postgres),
     Mysql(Mysql),
+    SqlServer(StandIn),
 }
 
 impl Erp {
@@ -79,10 +81,15 @@ impl Erp {
         Self::Mysql(server)
     }
 
+    async fn sql_server() -> Self {
+        Self::SqlServer(StandIn::start(tables(POSTGRES)).await.unwrap())
+    }
+
     async fn run(&self, sql: &str) {
         match self {
             Self::Postgres(server) => server.execute(sql).await.unwrap(),
             Self::Mysql(server) => server.execute(sql).await.unwrap(),
+            Self::SqlServer(server) => server.run(sql).await.unwrap(),
         }
     }
 
@@ -93,6 +100,7 @@ impl Erp {
                 format!("postgres: {{ url: \"{}\" }}", server.url("postgres"))
             }
             Self::Mysql(server) => format!("mysql: {{ url: \"{}\" }}", server.url("")),
+            Self::SqlServer(server) => format!("sqlserver: {{ url: \"{}\" }}", server.url()),
         }
     }
 
@@ -167,16 +175,22 @@ impl Told {
     }
 }
 
+fn assert_same(server: &str, found: &[Told], expected: &[Told]) {
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(found, expected, "{server}");
+    }
+    assert_eq!(found.len(), expected.len(), "{server}");
+}
+
 #[tokio::test]
-async fn the_same_rows_give_the_same_events_from_three_servers() {
+async fn the_same_rows_give_the_same_events_from_four_servers() {
     let expected = Erp::postgres().await.told().await;
     let types: BTreeSet<_> = expected.iter().map(|told| &told.subject).collect();
     assert!(types.len() > 10, "{types:#?}");
     for flavour in Flavour::ALL {
         let found = Erp::mysql(flavour).await.told().await;
-        for (found, expected) in found.iter().zip(&expected) {
-            assert_eq!(found, expected, "{flavour:?}");
-        }
-        assert_eq!(found.len(), expected.len(), "{flavour:?}");
+        assert_same(&format!("{flavour:?}"), &found, &expected);
     }
+    let found = Erp::sql_server().await.told().await;
+    assert_same("SQL Server", &found, &expected);
 }
