@@ -1,13 +1,15 @@
 //! From the stored position to the log.
 //!
 //! **A snapshot that broke off** is finished, not begun anew. The stored position says up to where
-//! the log has been sent, `P`, and which tables have been read. A new moment is `S`. First the log
-//! from `P` to `S` is sent, of *all* tables; then the tables that are still to be read are read as
-//! of `S`; then the log goes on from `S`. Everything is ordered by its place in the log, as ever:
-//! rows read as of `S` stand just behind `S`. A table read earlier is brought from `P` to `S` by its
-//! changes. A table that was not read to its end may have sent some rows, and its changes correct
-//! or delete them before it is read again; to leave those changes out would leave rows for ever
-//! that were deleted in between. What is remembered for lookups goes from `P` to `S` with the same
+//! the log has been sent, `P`, which tables have been read, and up to which key those that were
+//! being read. A new moment is `S`. First the log from `P` to `S` is sent, of *all* tables; then
+//! what is still to be read is read as of `S`: the other tables, and of those in part the rows
+//! behind that key; then the log goes on from `S`. Everything is ordered by its place in the log,
+//! as ever: rows read as of `S` stand just behind `S`. What was read earlier, whole tables or the
+//! rows up to a key, is brought from `P` to `S` by its changes, wherever a change moves a row to:
+//! behind the key it is read again, before it it is told by the change. A table may also have sent
+//! rows that no position covers, and its changes correct or delete them before they are read again;
+//! to leave those changes out would leave rows for ever that were deleted in between. What is remembered for lookups goes from `P` to `S` with the same
 //! changes. Capture is behind the database, so the log up to `S` may have to be waited for. If this
 //! breaks off too, the next start finds the same kind of position, further on.
 //!
@@ -19,12 +21,13 @@ use std::sync::Arc;
 
 use erpbridge_connector::{
     Pass, Phase, Position, Progress, SnapshotMode, SourceContext, SourceError, SourceErrorKind,
-    SourceEvent, TableName, TableSelection, TablesDone,
+    SourceEvent, TableName, TableSelection,
 };
 
 use crate::config::SqlServerConfig;
 use crate::follow::{Ended, Follower, closed};
 use crate::position::{LogPosition, NotAPosition, Place, Places};
+use crate::read_so_far::ReadSoFar;
 use crate::relations::Relations;
 use crate::session::{Session, connect};
 use crate::snapshot::{self, Mark, Moment, Reading, wanted};
@@ -90,8 +93,8 @@ impl Beginning<'_> {
         start::require_captured(&relations, self.selection)?;
         let after = match start {
             Start::Fresh => self.first_start(&relations).await?,
-            Start::Finish { after, done } if !never => {
-                let after = Box::pin(self.finish(relations, after, done)).await?;
+            Start::Finish { after, read } if !never => {
+                let after = Box::pin(self.finish(relations, after, read)).await?;
                 relations = Relations::default();
                 let (lsn, witness) = (after.place.lsn(), after.witness);
                 relations.refresh(session, self.selection, lsn, witness).await?;
@@ -110,10 +113,10 @@ impl Beginning<'_> {
         let initial = self.config.snapshot == SnapshotMode::Initial;
         let passes: &[Pass] = if initial { &[Pass::Seed, Pass::Snapshot] } else { &[Pass::Seed] };
         let mut moment = self.moment(relations, passes).await?;
-        let resume = self.unfinished(relations, &moment, None);
+        let resume = self.unfinished(relations, &moment);
         self.seed(relations, &mut moment, &resume).await?;
         if initial {
-            self.snapshot(relations, &mut moment, None).await?;
+            self.snapshot(relations, &mut moment, ReadSoFar::default()).await?;
         }
         self.complete(relations, moment).await
     }
@@ -123,13 +126,15 @@ impl Beginning<'_> {
         &self,
         relations: Relations,
         after: LogPosition,
-        done: Option<TablesDone>,
+        mut read: ReadSoFar,
     ) -> Result<LogPosition, SourceError> {
+        let names = wanted(&relations, self.selection, Pass::Snapshot);
+        snapshot::forget_others(&mut read, &relations, &names);
         tracing::info!(source = %self.config.source, after = %after.place.lsn(), "finishing the snapshot");
         let mut moment = self.moment(&relations, &[Pass::Seed, Pass::Snapshot]).await?;
         self.seed(&relations, &mut moment, &after.to_position()).await?;
-        self.catch_up(after, done.clone(), &moment).await?;
-        self.snapshot(&relations, &mut moment, done).await?;
+        self.catch_up(after, read.clone(), &moment).await?;
+        self.snapshot(&relations, &mut moment, read).await?;
         self.complete(&relations, moment).await
     }
 
@@ -149,7 +154,7 @@ impl Beginning<'_> {
     async fn catch_up(
         &self,
         after: LogPosition,
-        done: Option<TablesDone>,
+        read: ReadSoFar,
         moment: &Moment,
     ) -> Result<(), SourceError> {
         let mut session = connect(self.config).await?;
@@ -162,7 +167,7 @@ impl Beginning<'_> {
             selection: self.selection,
             session,
             relations,
-            places: Places::Unfinished(self.server.identity, done),
+            places: Places::Unfinished(self.server.identity, read),
             after,
             until: Some(moment.at),
         };
@@ -188,9 +193,9 @@ impl Beginning<'_> {
         &self,
         relations: &Relations,
         moment: &mut Moment,
-        done: Option<TablesDone>,
+        read: ReadSoFar,
     ) -> Result<(), SourceError> {
-        let mark = Mark::Counted(self.server.identity, done);
+        let mark = Mark::Counted(self.server.identity, read);
         let reading = self.reading(relations, Pass::Snapshot, mark);
         Box::pin(snapshot::run(&reading, moment, self.context)).await.map(drop)
     }
@@ -210,13 +215,8 @@ impl Beginning<'_> {
         Ok(after)
     }
 
-    fn unfinished(
-        &self,
-        relations: &Relations,
-        moment: &Moment,
-        done: Option<TablesDone>,
-    ) -> Position {
-        let places = Places::Unfinished(self.server.identity, done);
+    fn unfinished(&self, relations: &Relations, moment: &Moment) -> Position {
+        let places = Places::Unfinished(self.server.identity, ReadSoFar::default());
         places.at(moment.at, relations.witness(moment.local)).to_position()
     }
 

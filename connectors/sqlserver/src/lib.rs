@@ -14,6 +14,7 @@ pub mod follow;
 pub mod observer;
 mod outlet;
 pub mod position;
+pub mod read_so_far;
 pub mod relations;
 pub mod retention;
 pub mod sequence;

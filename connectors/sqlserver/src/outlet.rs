@@ -9,7 +9,7 @@ use erpbridge_connector::{
 use crate::cell::Cell;
 use crate::follow::closed;
 use crate::session::Row;
-use crate::snapshot::Tally;
+use crate::snapshot::{Advance, Tally};
 
 /// The one way to the queue for all readers. It is held while a batch waits for room, so that
 /// ordinals grow in the order in which batches enter the queue.
@@ -26,16 +26,16 @@ impl Outlet {
         Self { out, transaction, tally, rows_sent: 0 }
     }
 
-    /// Sends rows of one table and says how many they were. With its last ones comes the table's
-    /// place in the list of tables: from here on it need not be read again.
+    /// Sends rows of one table and says how many they were. With them comes how far the table has
+    /// been read: up to there it need not be read again.
     pub(crate) async fn send(
         &mut self,
         table: &Arc<TableSchema>,
         rows: Vec<Row>,
-        last: Option<usize>,
+        advance: Advance,
     ) -> Result<u64, SourceError> {
-        if let Some(place) = last {
-            self.tally.complete(place);
+        if advance != Advance::Within {
+            self.tally.advance(advance);
             self.transaction.resume = self.tally.position();
         }
         if rows.is_empty() {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `0000002a:00000198:0003;at=17…;seen=af63…;fork=9e…;made=17…` | every transaction committed up to this place has been sent |
 //! | `snapshot:0000002a:00000198:0003;…` | the same, but the tables have not been read |
-//! | `snapshot:0000002a:00000198:0003;done=…;…` | the same, and of the tables only these have been read |
+//! | `snapshot:0000002a:00000198:0003;done=…;part=…;…` | the same, and of the tables only these have been read, and these in part |
 //!
 //! `at` is the server's own clock there, `seen` a fingerprint of the capture instances that fed us
 //! then: together they tell an instance that began later from one whose rows were cleaned away.
@@ -17,7 +17,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use erpbridge_connector::{Position, Sequence, TablesDone};
+use erpbridge_connector::{Position, Sequence};
+
+use crate::read_so_far::ReadSoFar;
 
 /// A log sequence number: virtual log file, block and record, ten bytes that compare as bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,9 +167,9 @@ pub struct Witness {
 /// What a position says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Resume after this place, but the snapshot is not complete: only these tables have been
-    /// read, as of this place or an earlier one.
-    Snapshot(Lsn, Option<TablesDone>),
+    /// Resume after this place, but the snapshot is not complete: only this has been read, as of
+    /// this place or an earlier one.
+    Snapshot(Lsn, ReadSoFar),
     /// Resume after this place.
     Streaming(Lsn),
 }
@@ -207,8 +209,15 @@ impl LogPosition {
 impl fmt::Display for LogPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Snapshot(lsn, None) => write!(f, "snapshot:{lsn}")?,
-            Place::Snapshot(lsn, Some(done)) => write!(f, "snapshot:{lsn};done={done}")?,
+            Place::Snapshot(lsn, ReadSoFar { tables, parts }) => {
+                write!(f, "snapshot:{lsn}")?;
+                if let Some(done) = tables {
+                    write!(f, ";done={done}")?;
+                }
+                if !parts.is_empty() {
+                    write!(f, ";part={parts}")?;
+                }
+            }
             Place::Streaming(lsn) => write!(f, "{lsn}")?,
         }
         if let Some(Witness { at, instances }) = self.witness {
@@ -236,7 +245,11 @@ impl FromStr for LogPosition {
         let mut fields = Fields(text.split(';').peekable());
         let place = fields.0.next().unwrap_or_default();
         let place = match place.strip_prefix("snapshot:") {
-            Some(lsn) => Place::Snapshot(parse(lsn)?, fields.take("done=", parse)?),
+            Some(lsn) => {
+                let tables = fields.take("done=", parse)?;
+                let parts = fields.take("part=", parse)?.unwrap_or_default();
+                Place::Snapshot(parse(lsn)?, ReadSoFar { tables, parts })
+            }
             None => Place::Streaming(parse(place)?),
         };
         let witness = fields.take("at=", number)?;
@@ -305,8 +318,8 @@ fn fork(text: &str) -> Result<u128, NotAPosition> {
 pub enum Places {
     /// Everything that was to be read has been read.
     Streaming(Identity),
-    /// Of the tables only these have been read.
-    Unfinished(Identity, Option<TablesDone>),
+    /// Of the tables only this has been read.
+    Unfinished(Identity, ReadSoFar),
 }
 
 impl Places {
@@ -314,9 +327,10 @@ impl Places {
     pub fn at(&self, lsn: Lsn, witness: Witness) -> LogPosition {
         let (place, identity) = match self {
             Self::Streaming(identity) => (Place::Streaming(lsn), identity),
-            Self::Unfinished(identity, done) => {
-                let done = done.clone().filter(|done| !done.is_empty());
-                (Place::Snapshot(lsn, done), identity)
+            Self::Unfinished(identity, read) => {
+                let mut read = read.clone();
+                read.tables = read.tables.filter(|tables| !tables.is_empty());
+                (Place::Snapshot(lsn, read), identity)
             }
         };
         LogPosition { place, witness: Some(witness), identity: Some(*identity) }
@@ -325,6 +339,7 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
+    use erpbridge_connector::TablesDone;
     use proptest::prelude::*;
 
     use super::*;
@@ -347,7 +362,7 @@ mod tests {
 
         #[test]
         fn a_position_reads_back_from_its_text(
-            bytes: [u8; 10], snapshot: bool, done: Option<u8>, witness: Option<(i64, u64)>,
+            bytes: [u8; 10], snapshot: bool, done: Option<u8>, part: Option<u64>, witness: Option<(i64, u64)>,
             identity: Option<(Option<u128>, i64)>,
         ) {
             let done = done.map(|place| {
@@ -356,7 +371,11 @@ mod tests {
                 done
             });
             let lsn = Lsn(bytes);
-            let place = if snapshot { Place::Snapshot(lsn, done) } else { Place::Streaming(lsn) };
+            let mut read = ReadSoFar::tables(done);
+            if let Some(table) = part {
+                read.parts.reach(table, vec!["é;1".to_owned(), String::new()]);
+            }
+            let place = if snapshot { Place::Snapshot(lsn, read) } else { Place::Streaming(lsn) };
             let witness = witness.map(|(at, instances)| Witness { at, instances });
             let identity = identity.map(|(fork, made)| Identity { fork, made });
             let position = LogPosition { place, witness, identity };

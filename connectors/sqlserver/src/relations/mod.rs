@@ -220,11 +220,15 @@ impl Followed {
     }
 }
 
-/// FNV-1a over the ids in order, because it is the same in every version of this program.
+/// The same for the same instances, in whatever order they come.
 fn fingerprint(ids: impl Iterator<Item = i64>) -> u64 {
     let mut ids: Vec<i64> = ids.collect();
     ids.sort_unstable();
-    let bytes = ids.into_iter().flat_map(i64::to_be_bytes);
+    fnv(ids.into_iter().flat_map(i64::to_be_bytes))
+}
+
+/// FNV-1a, because it is the same in every version of this program.
+pub(crate) fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
     })

@@ -17,6 +17,10 @@ pub(super) struct Plan {
     pub(super) schema: Arc<TableSchema>,
     /// How many rows the server believes it has.
     pub(super) rows_estimate: Option<u64>,
+    /// What it is known by in a position.
+    pub(super) fingerprint: u64,
+    /// The key behind which it is still to be read; none from its start.
+    pub(super) behind: Option<Vec<String>>,
     select: String,
     /// The columns of the primary key; none where it cannot be read in chunks.
     key: Vec<KeyColumn>,
@@ -61,9 +65,16 @@ impl Plan {
         Ok(Self {
             schema: Arc::clone(schema),
             rows_estimate: catalog::rows_estimate(session, own_name).await?,
+            fingerprint: 0,
+            behind: None,
             select: select(&list, own_name),
             key: key.collect::<Option<_>>().unwrap_or_default(),
         })
+    }
+
+    /// How many columns its key has.
+    pub(super) fn key_len(&self) -> usize {
+        self.key.len()
     }
 
     /// Whether it can be read in chunks.
@@ -147,6 +158,8 @@ mod tests {
         Plan {
             schema: table("dbo.line(ord integer key, pos integer key, qty decimal)"),
             rows_estimate: None,
+            fingerprint: 0,
+            behind: None,
             select: "[ord], [pos], [qty] FROM [dbo].[line]".to_owned(),
             key: vec![column(0, "ord", "int"), column(1, "pos", "smallint")],
         }

@@ -37,11 +37,12 @@ use erpbridge_connector::{
 use futures_util::future::try_join_all;
 
 pub use moment::{Moment, take};
-pub(crate) use tally::Tally;
+pub(crate) use tally::{Advance, Tally};
 
 use crate::config::SqlServerConfig;
 use crate::outlet::Outlet;
 use crate::position::{Identity, Witness};
+use crate::read_so_far::{ReadSoFar, fingerprint};
 use crate::relations::Relations;
 use chunks::Plan;
 use readers::Readers;
@@ -65,9 +66,9 @@ pub struct Reading<'a> {
 pub enum Mark {
     /// This one.
     Fixed(Position),
-    /// The moment's own, with the tables that have been read by then. These have been before, and
-    /// are not read again.
-    Counted(Identity, Option<TablesDone>),
+    /// The moment's own, with what has been read by then. This has been before, and is not read
+    /// again.
+    Counted(Identity, ReadSoFar),
 }
 
 /// Reads every captured table that the pass wants over the moment's sessions, and says how many
@@ -111,7 +112,11 @@ impl Reading<'_> {
             let table = self.relations.tables().iter().find(|table| table.name == *name);
             let newest = table.and_then(|table| table.instances.last());
             if let Some(captured) = newest {
-                plans.push((place, Plan::of(first, captured).await?));
+                let mut plan = Plan::of(first, captured).await?;
+                plan.fingerprint = fingerprint(&names, &plan.schema);
+                let behind = tally.behind(plan.fingerprint);
+                plan.behind = behind.filter(|key| key.len() == plan.key_len()).map(<[_]>::to_vec);
+                plans.push((place, plan));
             }
         }
         // The largest first, because begun last it would be read alone while the others are done.
@@ -130,8 +135,9 @@ impl Reading<'_> {
             Mark::Fixed(position) => Tally::fixed(position.clone()),
             Mark::Counted(identity, before) => {
                 let witness = self.witness(moment);
-                let none = TablesDone::none_of(names);
-                Tally::counted(moment.at, witness, *identity, none, before.as_ref())
+                let mut read = before.clone();
+                read.tables.get_or_insert_with(|| TablesDone::none_of(names));
+                Tally::counted(moment.at, witness, *identity, read)
             }
         }
     }
@@ -153,6 +159,21 @@ impl Reading<'_> {
             seed,
         }
     }
+}
+
+/// Forgets what has been read of another list of tables, before a change is sent of this one:
+/// changes of the tables that are not in it are not sent, so what was read of them is worth nothing.
+pub(crate) fn forget_others(read: &mut ReadSoFar, relations: &Relations, names: &[TableName]) {
+    let none = TablesDone::none_of(names);
+    if read.tables.as_ref().is_some_and(|tables| !tables.same_list(&none)) {
+        tracing::warn!("the tables to read are not those of the last start; reading all of them");
+        read.tables = None;
+    }
+    let listed = relations.tables().iter().filter(|table| names.contains(&table.name));
+    let newest = listed.filter_map(|table| table.instances.last());
+    let tables: Vec<u64> =
+        newest.map(|captured| fingerprint(names, &captured.shape.schema)).collect();
+    read.parts.retain(&tables);
 }
 
 /// The captured tables that a pass reads, in the order of their names.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use erpbridge_connector::{Pass, Phase, SourceError, SourceErrorKind, SourceStatus, TableProgress};
 use tokio::sync::{Mutex, watch};
 
+use super::Advance;
 use super::chunks::{Plan, weight};
 use crate::config::SqlServerConfig;
 use crate::outlet::Outlet;
@@ -19,6 +20,13 @@ struct Waiting {
     /// Its place in the list of tables.
     listed: usize,
     plan: Plan,
+}
+
+impl Waiting {
+    /// It has been read to its end.
+    fn end(&self) -> Advance {
+        Advance::Complete(self.listed, self.plan.fingerprint)
+    }
 }
 
 /// A running pass: what is still to be read, and the way out.
@@ -79,13 +87,17 @@ impl<'a> Readers<'a> {
         next: &Waiting,
     ) -> Result<u64, SourceError> {
         let mut most = std::cmp::min(FIRST_CHUNK, self.config.snapshot_chunk_rows);
-        let (mut total, mut behind) = (0, None::<Vec<String>>);
+        let (mut total, mut behind) = (0, next.plan.behind.clone());
         loop {
             let rows = next.plan.chunk(session, behind.as_deref(), most).await?;
             let ended = rows.len() < most;
             most = self.next_chunk(&rows);
             behind = rows.last().map(|row| next.plan.key_of(row));
-            total += self.send(next, rows, ended).await?;
+            let reached = match &behind {
+                Some(key) if !ended => Advance::Behind(next.plan.fingerprint, key.clone()),
+                _ => next.end(),
+            };
+            total += self.send(next, rows, reached).await?;
             if ended {
                 return Ok(total);
             }
@@ -110,23 +122,29 @@ impl<'a> Readers<'a> {
             rows.push(row);
             if bytes >= self.config.batch_bytes {
                 bytes = 0;
-                total += self.send(next, std::mem::take(&mut rows), false).await?;
+                total += self.send(next, std::mem::take(&mut rows), Advance::Within).await?;
             }
         }
-        Ok(total + self.send(next, rows, true).await?)
+        Ok(total + self.send(next, rows, next.end()).await?)
     }
 
-    /// Sends rows in batches and says how many they were. With the last ones of a table comes that
-    /// it has been read.
-    async fn send(&self, next: &Waiting, rows: Vec<Row>, ended: bool) -> Result<u64, SourceError> {
-        let Waiting { shown, listed, plan } = next;
+    /// Sends rows in batches and says how many they were. With the last ones comes how far the
+    /// table has been read by then.
+    async fn send(
+        &self,
+        next: &Waiting,
+        rows: Vec<Row>,
+        reached: Advance,
+    ) -> Result<u64, SourceError> {
+        let Waiting { shown, plan, .. } = next;
         rows.iter().try_for_each(|row| self.bound(row, plan))?;
         let mut parts = in_batches(rows, self.config.batch_bytes).into_iter().peekable();
         let mut total = 0;
         while let Some(part) = parts.next() {
-            let last = (ended && parts.peek().is_none()).then_some(*listed);
+            let last = parts.peek().is_none();
+            let advance = if last { reached.clone() } else { Advance::Within };
             let mut outlet = self.outlet.lock().await;
-            let sent = outlet.send(&plan.schema, part, last).await?;
+            let sent = outlet.send(&plan.schema, part, advance).await?;
             self.progress(*shown, |progress| progress.rows += sent);
             total += sent;
         }

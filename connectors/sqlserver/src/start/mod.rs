@@ -5,11 +5,12 @@
 //! first change is read; that nothing was cleaned away is found with the instances
 //! ([`Relations::refresh`](crate::relations::Relations::refresh)).
 
-use erpbridge_connector::{SourceError, SourceErrorKind, TableSelection, TablesDone, Timestamp};
+use erpbridge_connector::{SourceError, SourceErrorKind, TableSelection, Timestamp};
 
 use crate::catalog::senseless;
 use crate::change_tables::{Commit, newest};
 use crate::position::{Identity, LogPosition, Lsn, Place};
+use crate::read_so_far::ReadSoFar;
 use crate::relations::Relations;
 use crate::session::{Row, Session};
 use crate::sql::literal;
@@ -40,8 +41,8 @@ pub enum Start {
     Finish {
         /// Everything up to this has been sent.
         after: LogPosition,
-        /// The tables that have been read.
-        done: Option<TablesDone>,
+        /// What has been read.
+        read: ReadSoFar,
     },
     /// Follow the log after this.
     Resume(LogPosition),
@@ -105,7 +106,7 @@ pub fn decide(resume: Option<LogPosition>, server: &Server) -> Result<Start, Sou
     }
     Ok(match &position.place {
         Place::Streaming(_) => Start::Resume(position),
-        Place::Snapshot(_, done) => Start::Finish { done: done.clone(), after: position },
+        Place::Snapshot(_, read) => Start::Finish { read: read.clone(), after: position },
     })
 }
 

@@ -54,7 +54,7 @@ fn a_position_of_this_log_is_resumed() {
 fn an_unfinished_snapshot_is_finished() {
     let position = position(&format!("snapshot:{}", at(5, A)));
     let start = decide(Some(position.clone()), &server(FORK_A, 9, 200)).unwrap();
-    assert_eq!(start, Start::Finish { after: position, done: None });
+    assert_eq!(start, Start::Finish { after: position, read: ReadSoFar::default() });
 }
 
 #[test]
