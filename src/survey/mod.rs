@@ -13,6 +13,7 @@
 mod asked;
 mod batch;
 mod check;
+pub mod init;
 mod preview;
 mod site;
 

@@ -2,6 +2,7 @@
 
 mod cases;
 mod check;
+mod init;
 mod preview;
 mod site;
 
@@ -39,6 +40,8 @@ pub(super) enum MapCommand {
     },
     /// Show the events that rows of the live tables would become; nothing is published.
     Preview(preview::Preview),
+    /// Write a first mapping and a first case for tables of a live source, or from a list of columns.
+    Init(init::Init),
 }
 
 /// A source whose database is looked at.
@@ -78,6 +81,7 @@ pub(super) fn run(command: &MapCommand) -> Result<Outcome, CommandError> {
         },
         MapCommand::Test { paths, update: false } => cases::run(paths),
         MapCommand::Test { paths, update: true } => cases::update(paths),
+        MapCommand::Init(init) => runtime()?.block_on(init::run(init)),
         MapCommand::Preview(preview) => runtime()?.block_on(preview::run(preview)),
     }
 }

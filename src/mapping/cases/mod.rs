@@ -9,6 +9,7 @@ mod compare;
 mod read;
 mod rows;
 mod update;
+pub mod write;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -133,7 +133,7 @@ fn flow(value: &Json) -> String {
 }
 
 /// Plain where YAML and this reader take it as the same text, in quotes otherwise.
-fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '+' | '-');
     let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
         && text.chars().all(word)
