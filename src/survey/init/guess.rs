@@ -154,8 +154,7 @@ fn day_format(seen: &[&str]) -> Option<&'static str> {
         move |text: &&&str| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
     };
     let seen: Vec<&&str> = seen.iter().filter(|text| !["0", ""].contains(text)).collect();
-    let all =
-        |test: &dyn Fn(&&&str) -> bool| !seen.is_empty() && seen.iter().all(|text| test(&text));
+    let all = |test: &dyn Fn(&&&str) -> bool| !seen.is_empty() && seen.iter().all(test);
     if all(&digits(8)) && all(&|text| text.starts_with("19") || text.starts_with("20")) {
         Some("yyyymmdd")
     } else if all(&digits(6)) && all(&|text| text.starts_with('1')) {

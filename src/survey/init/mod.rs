@@ -7,6 +7,7 @@
 
 mod columns;
 mod guess;
+mod lines;
 mod table;
 mod words;
 
@@ -91,20 +92,26 @@ fn mapping(name: &str, proposals: &[Proposal<'_>]) -> String {
         String::new(),
         "tables:".to_owned(),
     ];
-    proposals.iter().for_each(|proposal| proposal.write_table(&mut out));
+    for proposal in proposals {
+        proposal.write_table(&mut out);
+    }
     let codes: Vec<String> = proposals.iter().flat_map(|proposal| proposal.codes.clone()).collect();
     if !codes.is_empty() {
         out.extend([String::new(), "codes:".to_owned()]);
         out.extend(codes);
     }
     let mut fields = Vec::new();
-    proposals.iter().for_each(|proposal| proposal.write_fields(&mut fields));
+    for proposal in proposals {
+        proposal.write_fields(&mut fields);
+    }
     if !fields.is_empty() {
         out.extend([String::new(), "fields:".to_owned()]);
         out.append(&mut fields);
     }
     out.extend([String::new(), "events:".to_owned()]);
-    proposals.iter().for_each(|proposal| proposal.write_events(&mut out));
+    for proposal in proposals {
+        proposal.write_events(&mut out);
+    }
     out.join("\n") + "\n"
 }
 
@@ -118,7 +125,9 @@ fn cases(proposals: &[Proposal<'_>]) -> String {
         crate::mapping::cases::write::table(proposal.schema(), &mut out);
     }
     out.push("cases:".to_owned());
-    proposals.iter().for_each(|proposal| proposal.write_case(&mut out));
+    for proposal in proposals {
+        proposal.write_case(&mut out);
+    }
     out.join("\n") + "\n"
 }
 

@@ -2,9 +2,9 @@
 
 use erpbridge_connector::{Column, ColumnKind, TableSchema};
 
+use super::Sketch;
 use super::guess::{self, Told};
-use super::{Sketch, carries_old_rows};
-use crate::canonical::{EventDef, FieldDef, FieldKind, Form};
+use crate::canonical::{FieldDef, FieldKind, Form};
 use crate::mapping::cases;
 
 /// Units as ERPs write them, and their codes in UN/ECE Recommendation 20.
@@ -41,18 +41,18 @@ const STATES: &[(&str, &[&str])] = &[
 
 /// What is proposed for a table.
 pub(super) struct Proposal<'s> {
-    sketch: &'s Sketch,
-    alias: String,
-    entity: &'static str,
-    told: Told,
-    company: Option<&'s str>,
-    plant: Option<&'s str>,
-    number: Option<String>,
-    fields: Vec<String>,
+    pub(super) sketch: &'s Sketch,
+    pub(super) alias: String,
+    pub(super) entity: &'static str,
+    pub(super) told: Told,
+    pub(super) company: Option<&'s str>,
+    pub(super) plant: Option<&'s str>,
+    pub(super) number: Option<String>,
+    pub(super) fields: Vec<String>,
     /// Columns that something is made of.
-    taken: Vec<&'s str>,
+    pub(super) taken: Vec<&'s str>,
     /// The cells of the first case's row that must be something special.
-    cells: Vec<(&'s str, String)>,
+    pub(super) cells: Vec<(&'s str, String)>,
     pub(super) codes: Vec<String>,
     pub(super) guesses: Vec<String>,
     pub(super) open: Vec<String>,
@@ -133,7 +133,7 @@ impl<'s> Proposal<'s> {
         }
     }
 
-    fn key(&self) -> Vec<&'s str> {
+    pub(super) fn key(&self) -> Vec<&'s str> {
         let schema = self.schema();
         let key = schema.primary_key.iter().filter_map(|place| schema.columns.get(*place));
         let named: Vec<&str> = key.map(|column| column.name.as_str()).collect();
@@ -326,117 +326,10 @@ impl<'s> Proposal<'s> {
             _ => format!("{nothing} # FILL IN: {}", def.description),
         }
     }
-
-    pub(super) fn write_table(&self, out: &mut Vec<String>) {
-        let schema = self.schema();
-        out.push(format!("  {}:", self.alias));
-        out.push(format!("    table: {}", written(&schema.name.to_string())));
-        if schema.primary_key.is_empty() {
-            out.push(format!(
-                "    key: [{}] # GUESS: the table has no primary key",
-                listed(&self.key())
-            ));
-        }
-        let scope = |column: &str| format!("{{ column: {} }}", written(column));
-        let company = self.company.map_or("{ constant: main }".to_owned(), scope);
-        out.push(format!("    company: {company} # GUESS: whose rows they are"));
-        if let Some(plant) = self.plant {
-            out.push(format!("    plant: {} # GUESS", scope(plant)));
-        }
-        let needed: Vec<&str> = self.needed_of_deleted();
-        if self.told.deleted.is_some() && !needed.is_empty() && !carries_old_rows(schema) {
-            out.push(format!(
-                "    keep: [{}] # remembered: the log carries only keys of deleted rows",
-                listed(&needed)
-            ));
-        }
-        let deleted = if self.told.deleted.is_some() { "physical" } else { "ignore" };
-        out.push(format!("    deleted: {deleted} # GUESS: what it means when a row is deleted"));
-        let others = schema.columns.iter().map(|column| column.name.as_str());
-        let key = self.key();
-        let others: Vec<&str> =
-            others.filter(|name| !self.taken.contains(name) && !key.contains(name)).collect();
-        if !others.is_empty() {
-            out.push(format!("    # not mapped: {}", others.join(", ")));
-        }
-    }
-
-    /// What the event of a deleted row needs beside its key.
-    fn needed_of_deleted(&self) -> Vec<&str> {
-        let key = self.key();
-        let scopes = [self.company, self.plant].into_iter().flatten();
-        scopes.filter(|name| !key.contains(name)).collect()
-    }
-
-    /// The fields that the events of new and of changed rows share.
-    pub(super) fn write_fields(&self, out: &mut Vec<String>) {
-        if !self.fields.is_empty() {
-            out.push(format!("  {}:", self.alias));
-            out.extend(self.fields.iter().map(|line| format!("    {line}")));
-        }
-    }
-
-    pub(super) fn write_events(&self, out: &mut Vec<String>) {
-        let upserts = self.told.new.event == "upserted";
-        let when = if upserts { "[inserted, updated]" } else { "inserted" };
-        self.write_event(self.told.new, when, out);
-        if let Some(changed) = self.told.changed {
-            self.write_event(changed, "updated", out);
-        }
-        if let Some(deleted) = self.told.deleted {
-            out.push(format!("  - emit: {}", deleted.name));
-            out.push(format!("    on: {}", self.alias));
-            out.push("    when: deleted".to_owned());
-        }
-    }
-
-    fn write_event(&self, event: &EventDef, when: &str, out: &mut Vec<String>) {
-        out.push(format!("  - emit: {}", event.name));
-        out.push(format!("    on: {}", self.alias));
-        out.push(format!("    when: {when}"));
-        if event.name == self.told.new.name {
-            out.push("    snapshot: true # also for rows that are there already".to_owned());
-        }
-        if let Some(number) = &self.number {
-            out.push(format!("    number: {} # GUESS", written(number)));
-        }
-        if !self.fields.is_empty() {
-            out.push(format!("    fields: {}", self.alias));
-        }
-    }
-
-    pub(super) fn write_case(&self, out: &mut Vec<String>) {
-        let schema = self.schema();
-        let key = self.key();
-        // Columns that nothing is made of yet have a value too, for who maps them next.
-        let cell = |column: &Column| {
-            let own = self.cells.iter().rfind(|(name, _)| *name == column.name);
-            let number = self.number.as_deref() == Some(&column.name);
-            match own {
-                Some((_, text)) => Some(text.clone()),
-                None if number => Some("N-1".to_owned()),
-                None => Some(plain_example(column)),
-            }
-        };
-        let row: Vec<Option<String>> = schema.columns.iter().map(cell).collect();
-        let values = key.iter().filter_map(|name| row.get(schema.column(name)?)?.clone());
-        let joined = values.collect::<Vec<_>>().join("/");
-        out.push(format!("  - name: a new row of {} is told", self.alias));
-        out.push("    transactions:".to_owned());
-        out.push(format!("      - - insert: {}", written(&schema.name.to_string())));
-        cases::write::row("          row: ", schema, &row, out);
-        out.push("    expect:".to_owned());
-        out.push(format!("      - event: {}", self.told.new.name));
-        out.push(format!("        headers: {{ ce-subject: {}/{joined} }}", self.entity));
-    }
 }
 
-fn written(name: &str) -> String {
+pub(super) fn written(name: &str) -> String {
     cases::write::name(name)
-}
-
-fn listed(names: &[&str]) -> String {
-    names.iter().map(|name| written(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// A value that the codec reads.
@@ -451,7 +344,7 @@ fn example(def: &FieldDef, column: &Column, codec: &str) -> String {
     }
 }
 
-fn plain_example(column: &Column) -> String {
+pub(super) fn plain_example(column: &Column) -> String {
     let words = super::words::words(&column.name);
     let about = |word: &str| words.iter().any(|own| own == word);
     let text = match column.kind {

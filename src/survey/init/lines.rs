@@ -1,0 +1,117 @@
+//! The lines of a proposal: its table, fields, events and first case.
+
+use erpbridge_connector::Column;
+
+use super::carries_old_rows;
+use super::table::{Proposal, plain_example, written};
+use crate::canonical::EventDef;
+use crate::mapping::cases;
+
+impl Proposal<'_> {
+    pub(super) fn write_table(&self, out: &mut Vec<String>) {
+        let schema = self.schema();
+        out.push(format!("  {}:", self.alias));
+        out.push(format!("    table: {}", written(&schema.name.to_string())));
+        if schema.primary_key.is_empty() {
+            out.push(format!(
+                "    key: [{}] # GUESS: the table has no primary key",
+                listed(&self.key())
+            ));
+        }
+        let scope = |column: &str| format!("{{ column: {} }}", written(column));
+        let company = self.company.map_or("{ constant: main }".to_owned(), scope);
+        out.push(format!("    company: {company} # GUESS: whose rows they are"));
+        if let Some(plant) = self.plant {
+            out.push(format!("    plant: {} # GUESS", scope(plant)));
+        }
+        let needed: Vec<&str> = self.needed_of_deleted();
+        if self.told.deleted.is_some() && !needed.is_empty() && !carries_old_rows(schema) {
+            out.push(format!(
+                "    keep: [{}] # remembered: the log carries only keys of deleted rows",
+                listed(&needed)
+            ));
+        }
+        let deleted = if self.told.deleted.is_some() { "physical" } else { "ignore" };
+        out.push(format!("    deleted: {deleted} # GUESS: what it means when a row is deleted"));
+        let others = schema.columns.iter().map(|column| column.name.as_str());
+        let key = self.key();
+        let others: Vec<&str> =
+            others.filter(|name| !self.taken.contains(name) && !key.contains(name)).collect();
+        if !others.is_empty() {
+            out.push(format!("    # not mapped: {}", others.join(", ")));
+        }
+    }
+
+    /// What the event of a deleted row needs beside its key.
+    fn needed_of_deleted(&self) -> Vec<&str> {
+        let key = self.key();
+        let scopes = [self.company, self.plant].into_iter().flatten();
+        scopes.filter(|name| !key.contains(name)).collect()
+    }
+
+    /// The fields that the events of new and of changed rows share.
+    pub(super) fn write_fields(&self, out: &mut Vec<String>) {
+        if !self.fields.is_empty() {
+            out.push(format!("  {}:", self.alias));
+            out.extend(self.fields.iter().map(|line| format!("    {line}")));
+        }
+    }
+
+    pub(super) fn write_events(&self, out: &mut Vec<String>) {
+        let upserts = self.told.new.event == "upserted";
+        let when = if upserts { "[inserted, updated]" } else { "inserted" };
+        self.write_event(self.told.new, when, out);
+        if let Some(changed) = self.told.changed {
+            self.write_event(changed, "updated", out);
+        }
+        if let Some(deleted) = self.told.deleted {
+            out.push(format!("  - emit: {}", deleted.name));
+            out.push(format!("    on: {}", self.alias));
+            out.push("    when: deleted".to_owned());
+        }
+    }
+
+    fn write_event(&self, event: &EventDef, when: &str, out: &mut Vec<String>) {
+        out.push(format!("  - emit: {}", event.name));
+        out.push(format!("    on: {}", self.alias));
+        out.push(format!("    when: {when}"));
+        if event.name == self.told.new.name {
+            out.push("    snapshot: true # also for rows that are there already".to_owned());
+        }
+        if let Some(number) = &self.number {
+            out.push(format!("    number: {} # GUESS", written(number)));
+        }
+        if !self.fields.is_empty() {
+            out.push(format!("    fields: {}", self.alias));
+        }
+    }
+
+    pub(super) fn write_case(&self, out: &mut Vec<String>) {
+        let schema = self.schema();
+        let key = self.key();
+        // Columns that nothing is made of yet have a value too, for who maps them next.
+        let cell = |column: &Column| {
+            let own = self.cells.iter().rfind(|(name, _)| *name == column.name);
+            let number = self.number.as_deref() == Some(&column.name);
+            match own {
+                Some((_, text)) => Some(text.clone()),
+                None if number => Some("N-1".to_owned()),
+                None => Some(plain_example(column)),
+            }
+        };
+        let row: Vec<Option<String>> = schema.columns.iter().map(cell).collect();
+        let values = key.iter().filter_map(|name| row.get(schema.column(name)?)?.clone());
+        let joined = values.collect::<Vec<_>>().join("/");
+        out.push(format!("  - name: a new row of {} is told", self.alias));
+        out.push("    transactions:".to_owned());
+        out.push(format!("      - - insert: {}", written(&schema.name.to_string())));
+        cases::write::row("          row: ", schema, &row, out);
+        out.push("    expect:".to_owned());
+        out.push(format!("      - event: {}", self.told.new.name));
+        out.push(format!("        headers: {{ ce-subject: {}/{joined} }}", self.entity));
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| written(name)).collect::<Vec<_>>().join(", ")
+}
