@@ -39,6 +39,8 @@ pub struct Metrics {
     pub retained_bytes: IntGaugeVec,
     /// `erpbridge_source_safe_log_bytes{source}`
     pub safe_bytes: IntGaugeVec,
+    /// `erpbridge_source_log_kept_seconds{source}`
+    pub log_kept: GaugeVec,
     /// `erpbridge_source_heard_timestamp_seconds{source}`
     pub heard: GaugeVec,
     /// `erpbridge_source_phase{source,phase}`
@@ -77,6 +79,10 @@ pub struct Metrics {
     pub rows_bytes: IntGaugeVec,
     /// `erpbridge_row_lookups_total{source,result}`
     pub row_lookups: IntCounterVec,
+    /// `erpbridge_waiting_changes{source}`
+    pub waiting: IntGaugeVec,
+    /// `erpbridge_waiting_since_timestamp_seconds{source}`
+    pub waiting_since: GaugeVec,
     /// `erpbridge_mapping_drift_total{source,kind}`
     pub drift: IntCounterVec,
     /// `erpbridge_snapshot_rows{source,table}`
@@ -127,6 +133,12 @@ impl Metrics {
                 r,
                 "source_safe_log_bytes",
                 "Log the database can still write before it gives the bridge up; -1 without bound",
+                &["source"],
+            )?,
+            log_kept: gauge(
+                r,
+                "source_log_kept_seconds",
+                "How long the database will at least keep log that is not confirmed; -1 if unknown",
                 &["source"],
             )?,
             heard: gauge(
@@ -243,6 +255,18 @@ impl Metrics {
                 "Rows looked up: found in memory (hit), read from disk (miss), searched by parent",
                 &["source", "result"],
             )?,
+            waiting: int_gauge(
+                r,
+                "waiting_changes",
+                "Changes that wait for a row they look up",
+                &["source"],
+            )?,
+            waiting_since: gauge(
+                r,
+                "waiting_since_timestamp_seconds",
+                "When the oldest change was committed that waits; 0 if none does",
+                &["source"],
+            )?,
             drift: counter(
                 r,
                 "mapping_drift_total",
@@ -279,11 +303,13 @@ impl Metrics {
             &self.safe_bytes,
             &self.queue_bytes,
             &self.rows_remembered,
+            &self.waiting,
         ];
         for gauge in gauges {
             gauge.with_label_values(&[source]).set(0);
         }
-        for stamp in [&self.watermark, &self.heard] {
+        self.log_kept.with_label_values(&[source]).set(-1.0);
+        for stamp in [&self.watermark, &self.heard, &self.waiting_since] {
             stamp.with_label_values(&[source]).set(0.0);
         }
         for counter in

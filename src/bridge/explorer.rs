@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use erpbridge_connector::{Explorer, TableName, TableSelection};
+use erpbridge_mysql::MysqlSource;
 use erpbridge_postgres::PostgresSource;
 
 use crate::config::Engine;
@@ -13,6 +14,7 @@ pub fn make_explorer(engine: &Engine) -> Arc<dyn Explorer> {
         Engine::Postgres(postgres) => {
             Arc::new(PostgresSource::new(postgres.clone(), Arc::new(NoTables)))
         }
+        Engine::Mysql(mysql) => Arc::new(MysqlSource::new(mysql.clone(), Arc::new(NoTables))),
     }
 }
 

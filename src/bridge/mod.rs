@@ -92,7 +92,8 @@ async fn supervise(shared: Shared, source: SourceConfig) -> Result<(), Stopped> 
     loop {
         let started = Instant::now();
         let (own, config, memory) = (shared.clone(), source.clone(), memory.clone());
-        let attempt = surviving(async move { attempt::run(&own, &config, &memory, first).await });
+        let attempt =
+            surviving(async move { Box::pin(attempt::run(&own, &config, &memory, first)).await });
         let Err(error) = attempt.await else {
             tracing::info!(source = source.name, "stopped");
             return Ok(());

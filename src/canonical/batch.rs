@@ -94,6 +94,14 @@ pub struct Settled {
     pub messages_before: usize,
 }
 
+/// How much a batch held at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    events: usize,
+    letters: usize,
+    ignored_codes: u64,
+}
+
 /// Events in source order, ready to be published, with the dead letters of the same changes.
 #[derive(Debug, Default)]
 pub struct EventBatch {
@@ -187,6 +195,23 @@ impl EventBatch {
             self.bytes.truncate(first.start);
         }
         rest
+    }
+
+    /// What it holds now, to come back to.
+    pub fn mark(&self) -> Mark {
+        let (events, letters) = (self.records.len(), self.dead_letters.len());
+        Mark { events, letters, ignored_codes: self.ignored_codes }
+    }
+
+    /// Takes back the events and dead letters that came after `mark`.
+    pub fn rewind(&mut self, mark: Mark) {
+        if let Some(first) = self.records.get(mark.events).copied() {
+            self.records.truncate(mark.events);
+            self.headers.truncate(first.headers.start);
+            self.bytes.truncate(first.start);
+        }
+        self.dead_letters.truncate(mark.letters);
+        self.ignored_codes = mark.ignored_codes;
     }
 
     fn copy(&mut self, bytes: &[u8], headers: &[Header], record: Record) {

@@ -4,7 +4,7 @@
 //! event adds comes as borrowed text in [`EventFacts`] and through [`FieldWriter`]. Nothing is
 //! allocated per event but the room of the batch itself.
 
-use erpbridge_connector::{Operation, Transaction};
+use erpbridge_connector::{Operation, Sequence, Transaction};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::batch::{EventBatch, EventBuilder, header};
@@ -78,6 +78,20 @@ pub struct Transition<'a> {
 /// twice, once for the old key and once for the new, and a rule may fire for both.
 pub const REKEYED: u32 = 500;
 
+/// The place in the order of an event that is told later than its change: the change waited for
+/// something that a later transaction brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late<'a> {
+    /// Commit order of the transaction it is told with.
+    pub sequence: &'a Sequence,
+    /// Its ordinal there.
+    pub ordinal: u64,
+}
+
+/// What is told late counts its ordinals from here, one for each change, behind everything the
+/// transaction did itself: no log counts that far.
+pub const LATE: u64 = 5_000_000_000;
+
 /// What is known of one event beside its canonical fields.
 #[derive(Clone, Copy, Debug)]
 pub struct EventFacts<'a> {
@@ -101,6 +115,8 @@ pub struct EventFacts<'a> {
     pub transaction: &'a Transaction,
     /// Ordinal of the change.
     pub ordinal: u64,
+    /// Where in the order it is told, if that is later than its change.
+    pub late: Option<Late<'a>>,
     /// Place of the event among all events of the change, from 0, over all rules.
     pub index: u32,
     /// What happened to the row. A delete gives `before`, everything else `after`.
@@ -129,7 +145,7 @@ pub fn write_event<E>(
 ) -> Result<(), E> {
     debug_assert!(is_token(facts.company) && facts.plant.is_none_or(is_token));
     let committed_at = InstantText::new(facts.transaction.committed_at);
-    let mut event = out.event(facts.ordinal);
+    let mut event = out.event(facts.late.map_or(facts.ordinal, |late| late.ordinal));
     event.subject(|bytes| write_subject(bytes, template, facts));
     let mut written = Ok(0);
     event.payload(|bytes| written = write_payload(bytes, facts, committed_at.as_str(), fields));
@@ -222,7 +238,11 @@ fn write_revision(out: &mut Vec<u8>, facts: &EventFacts<'_>) {
 }
 
 fn write_sequence(out: &mut Vec<u8>, facts: &EventFacts<'_>) {
-    envelope::sequence(out, &facts.transaction.sequence, facts.ordinal, facts.index);
+    let (sequence, ordinal) = match facts.late {
+        None => (&facts.transaction.sequence, facts.ordinal),
+        Some(late) => (late.sequence, late.ordinal),
+    };
+    envelope::sequence(out, sequence, ordinal, facts.index);
 }
 
 fn write_texts(out: &mut Vec<u8>, texts: &[(&str, Option<&str>)]) {

@@ -21,11 +21,11 @@ mod tests;
 mod units;
 
 pub use asyncapi::asyncapi;
-pub use batch::{EventBatch, EventBuilder, FrozenBatch, Message, Settled, header};
+pub use batch::{EventBatch, EventBuilder, FrozenBatch, Mark, Message, Settled, header};
 pub use catalog::{Axis, Catalog, EventDef, FieldDef, FieldKind, catalog};
 pub use currencies::{is_currency, minor_units};
 pub use envelope::{Precision, instant, parse_sequence};
-pub use event::{EventFacts, EventTemplate, REKEYED, Transition, write_event};
+pub use event::{EventFacts, EventTemplate, LATE, Late, REKEYED, Transition, write_event};
 pub use fields::{FieldWriter, ListWriter};
 pub use form::Form;
 pub use units::is_unit;

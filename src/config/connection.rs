@@ -6,7 +6,7 @@ use std::sync::Arc;
 use erpbridge_connector::Finding;
 
 use super::reader::Reader;
-use super::{Engine, SOURCE_KEYS, TOP_KEYS, interpolate, postgres, pseudonym, unreadable};
+use super::{Engine, SOURCE_KEYS, TOP_KEYS, engine, interpolate, pseudonym, unreadable};
 use crate::document::{Document, Fields, Findings, Node};
 use crate::mapping::Pseudonym;
 
@@ -60,15 +60,9 @@ fn find_connection(root: &Node, name: &str, reader: &mut Reader<'_>) -> Option<C
 }
 
 fn one_connection(name: &str, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Connection> {
-    let engine = engine(name, fields, reader);
+    let engine = engine::read(Some(name), fields, reader);
     let pseudonym = pseudonym(fields, name, reader);
     let mappings = fields.get("mappings").map_or(&[][..], Node::as_list_or_one);
     let mappings = mappings.iter().filter_map(|node| reader.path(node)).collect();
     Some(Connection { name: name.to_owned(), engine: engine?, pseudonym, mappings })
-}
-
-/// The database of a source.
-fn engine(name: &str, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Engine> {
-    let node = fields.required("postgres", &mut reader.findings)?;
-    postgres::read(node, Some(name), reader).map(Engine::Postgres)
 }

@@ -5,7 +5,9 @@
 //! from their files here and never printed.
 
 mod connection;
+mod engine;
 mod interpolate;
+pub mod mysql;
 pub mod nats;
 pub mod postgres;
 mod reader;
@@ -16,13 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use erpbridge_connector::{Finding, Severity};
-use erpbridge_postgres::PostgresConfig;
 
 use crate::document::{Document, Fields, Findings, Node};
 use crate::mapping::{Mapping, Pseudonym, contradictions};
 use crate::pipeline::TruncatePolicy;
 use crate::publish::jetstream::NatsConfig;
 pub use connection::{Connection, connection};
+pub use engine::Engine;
 use reader::Reader;
 
 /// Keys of the file's top level.
@@ -31,6 +33,8 @@ pub const TOP_KEYS: &[&str] = &["sources", "nats", "state", "http", "log"];
 pub const SOURCE_KEYS: &[&str] = &[
     "name",
     "postgres",
+    "mysql",
+    "mariadb",
     "mappings",
     "on_truncate",
     "queue_bytes",
@@ -81,13 +85,6 @@ pub struct SourceConfig {
     pub pseudonym: Option<Arc<Pseudonym>>,
     /// How often a position beyond the last event is copied into NATS and confirmed.
     pub keep_interval: Duration,
-}
-
-/// A kind of database with its own settings.
-#[derive(Clone, Debug)]
-pub enum Engine {
-    /// `PostgreSQL`, by logical replication.
-    Postgres(PostgresConfig),
 }
 
 /// How to log.
@@ -158,7 +155,11 @@ fn config(root: &Node, reader: &mut Reader<'_>) -> Option<Config> {
     }
     let http = address(&top, reader);
     let log = top.get("log").and_then(|node| log(node, reader)).unwrap_or_default();
-    Some(Config { sources: sources?, nats: nats?, state: state?, http: http?, log })
+    let (mut sources, state) = (sources?, state?);
+    for source in &mut sources {
+        source.engine.keep_in(&state, &source.name);
+    }
+    Some(Config { sources, nats: nats?, state, http: http?, log })
 }
 
 /// A stream has one writer, so its name cannot be given for several sources.
@@ -199,8 +200,7 @@ fn source(node: &Node, reader: &mut Reader<'_>) -> Option<SourceConfig> {
     let fields = node.fields(SOURCE_KEYS, &mut reader.findings)?;
     let name = fields.required("name", &mut reader.findings);
     let name = name.and_then(|node| source_name(node, reader));
-    let engine = fields.required("postgres", &mut reader.findings);
-    let engine = engine.and_then(|node| postgres::read(node, name.as_deref(), reader));
+    let engine = engine::read(name.as_deref(), &fields, reader);
     let mapping = mapping(&fields, reader);
     let on_truncate = fields.get("on_truncate").and_then(|node| truncate_policy(node, reader));
     let queue_bytes = reader.bytes(&fields, "queue_bytes").unwrap_or(QUEUE_BYTES);
@@ -209,7 +209,7 @@ fn source(node: &Node, reader: &mut Reader<'_>) -> Option<SourceConfig> {
     let pseudonym = pseudonym(&fields, name.as_deref().unwrap_or_default(), reader);
     Some(SourceConfig {
         name: name?,
-        engine: Engine::Postgres(engine?),
+        engine: engine?,
         mapping: Arc::new(mapping?),
         on_truncate: on_truncate.unwrap_or_default(),
         queue_bytes: usize::try_from(queue_bytes).unwrap_or(usize::MAX),
@@ -332,7 +332,7 @@ events:
         let loaded = load_text(GOOD);
         let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings));
         let source = config.sources.first().unwrap();
-        let Engine::Postgres(postgres) = &source.engine;
+        let Engine::Postgres(postgres) = &source.engine else { panic!("not the one given") };
         assert_eq!(
             (postgres.slot.as_str(), postgres.publication.as_str()),
             ("erpbridge_shop", "erpbridge")
@@ -340,6 +340,26 @@ events:
         assert_eq!(source.queue_bytes, 16 << 20);
         assert_eq!(config.http, HTTP.parse().unwrap());
         assert_eq!(config.log, LogConfig::default());
+    }
+
+    #[test]
+    fn a_source_is_one_database_of_any_kind() {
+        for kind in ["mysql", "mariadb"] {
+            let text = GOOD.replace(
+                "postgres: { url: \"postgres://u@127.0.0.1/shop\" }",
+                &format!("{kind}: {{ url: \"mysql://u@127.0.0.1\", server_id: 77 }}"),
+            );
+            let loaded = load_text(&text);
+            let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings));
+            let engine = &config.sources.first().unwrap().engine;
+            let Engine::Mysql(mysql) = engine else { panic!("not the one given") };
+            assert_eq!(mysql.server_id, 77);
+            assert_eq!(mysql.shapes_file, Some(config.state.join("shapes/shop.json")));
+        }
+        let both = GOOD.replace("mappings:", "mysql: { url: \"mysql://u@h\" }\n    mappings:");
+        assert_eq!(problems(&both), ["there are two databases"]);
+        let none = GOOD.replace("postgres: { url: \"postgres://u@127.0.0.1/shop\" }", "");
+        assert_eq!(problems(&none), ["there is no database"]);
     }
 
     #[test]
@@ -379,7 +399,8 @@ events:
         let text = GOOD.replace("/shop\" }", "/shop\", password_file: pw }");
         let loaded = parse(&directory.path().join("erpbridge.yaml"), &text);
         let config = loaded.config.unwrap();
-        let Engine::Postgres(postgres) = &config.sources.first().unwrap().engine;
+        let engine = &config.sources.first().unwrap().engine;
+        let Engine::Postgres(postgres) = engine else { panic!("not the one given") };
         assert_eq!(postgres.password.as_ref().unwrap().expose(), "hunter2");
         assert!(!format!("{config:?}").contains("hunter2"));
     }
@@ -393,6 +414,8 @@ events:
             LOG_KEYS,
             postgres::KEYS,
             postgres::TLS_KEYS,
+            mysql::KEYS,
+            mysql::TLS_KEYS,
             nats::KEYS,
             nats::TLS_KEYS,
             nats::STREAM_KEYS,

@@ -27,13 +27,15 @@ pub enum Reason {
     Expression,
     /// The event is larger than the server accepts.
     TooLarge,
+    /// A company or plant has the subject token of another.
+    Collision,
     /// The table's shape does not fit the mapping any more.
     SchemaDrift,
 }
 
 impl Reason {
     /// Every reason, so that metrics start at zero.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Decode,
         Self::UnknownCode,
         Self::MissingRequired,
@@ -41,6 +43,7 @@ impl Reason {
         Self::LookupMiss,
         Self::Expression,
         Self::TooLarge,
+        Self::Collision,
         Self::SchemaDrift,
     ];
 
@@ -54,6 +57,7 @@ impl Reason {
             Self::LookupMiss => "lookup_miss",
             Self::Expression => "expression",
             Self::TooLarge => "too_large",
+            Self::Collision => "collision",
             Self::SchemaDrift => "schema_drift",
         }
     }

@@ -215,6 +215,7 @@ const fn mend(reason: Reason) -> &'static str {
         }
         Reason::Expression => "make the expression hold for every row, with `coalesce` or `if`",
         Reason::AbsentValue => "map a column that the log carries",
+        Reason::Collision => "give each of them a token of its own under `aliases`",
         Reason::TooLarge | Reason::SchemaDrift => "map less of it",
     }
 }

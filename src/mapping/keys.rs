@@ -23,7 +23,7 @@ pub(super) const OVERLAY: &[&str] = &["overlay", "read", "company", "plant", "ta
 pub(super) const OVERLAY_TABLE: &[&str] = &["where", "if", "company", "plant", "read", "columns"];
 /// Of `read`.
 pub(super) const READ: &[&str] =
-    &["trim", "blank", "null", "strip_zeros", "pad", "case", "charset"];
+    &["trim", "blank", "null", "strip_zeros", "pad", "case", "charset", "zone"];
 /// Of `company` and `plant`.
 pub(super) const SCOPE: &[&str] = &["column", "capture", "schema", "aliases", "constant"];
 /// Of `drift`.
@@ -35,7 +35,7 @@ pub(super) const TABLE: &[&str] = &[
 ];
 /// Of a column.
 pub(super) const COLUMN: &[&str] =
-    &["trim", "blank", "null", "strip_zeros", "pad", "case", "charset", "date"];
+    &["trim", "blank", "null", "strip_zeros", "pad", "case", "charset", "zone", "date"];
 /// Of `pad`.
 pub(super) const PAD: &[&str] = &["start", "with"];
 /// Of `charset`.
@@ -44,6 +44,8 @@ pub(super) const CHARSET: &[&str] = &["declared", "actual"];
 pub(super) const DELETED: &[&str] = &["moved_to", "by", "otherwise"];
 /// Of a lookup.
 pub(super) const LOOKUP: &[&str] = &["to", "by", "if", "missing"];
+/// Of `missing`, where a change waits for so long.
+pub(super) const MISSING: &[&str] = &["wait"];
 /// Of a sum.
 pub(super) const SUM: &[&str] = &["children", "of", "if"];
 /// Of a filter's test.
@@ -111,7 +113,7 @@ pub(super) const QUANTITY: &[&str] = &["value", "unit", "required"];
 /// Of an amount of money.
 pub(super) const MONEY: &[&str] = &["value", "currency", "required"];
 /// Of a list of rows that point to this one.
-pub(super) const CHILDREN: &[&str] = &["children", "key", "sort", "fields"];
+pub(super) const CHILDREN: &[&str] = &["children", "if", "key", "sort", "fields"];
 /// Of one case of `first`.
 pub(super) const CHOICE: &[&str] = &["if", "then", "else"];
 /// Of an expression in place of a column.
@@ -162,6 +164,7 @@ pub(crate) const ALL: &[(&str, &[&str])] = &[
     ("charset", CHARSET),
     ("deleted", DELETED),
     ("lookup", LOOKUP),
+    ("missing", MISSING),
     ("sum", SUM),
     ("where", TEST),
     ("event", RULE),

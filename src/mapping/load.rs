@@ -1,6 +1,6 @@
 //! From files to a [`Mapping`]: which files belong together, and what must hold between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -80,14 +80,9 @@ impl Mapping {
 fn finish(compiled: Vec<Compiled>, findings: Findings) -> Result<Mapping, Vec<Finding>> {
     let failed = findings.has_errors();
     // A code table used by several rules would be blamed by each of them.
-    let mut unique: Vec<Finding> = Vec::new();
-    for finding in findings.into_vec() {
-        let same =
-            |known: &Finding| known.subject == finding.subject && known.problem == finding.problem;
-        if !unique.iter().any(same) {
-            unique.push(finding);
-        }
-    }
+    let mut known = HashSet::new();
+    let mut unique = findings.into_vec();
+    unique.retain(|finding| known.insert((finding.subject.clone(), finding.problem.clone())));
     unique.sort_by_key(|finding| place_of(&finding.subject));
     if failed {
         return Err(unique);

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use erpbridge_connector::Value;
 
 use super::kept::{KeptRow, KeptTable, Rows, RowsError};
+use super::waiting::Ledger;
 
 /// Where links and open exceptions are remembered.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,6 +15,8 @@ pub(super) struct Ledgers {
     pub(super) links: Option<KeptTable>,
     /// Open exceptions.
     pub(super) exceptions: Option<KeptTable>,
+    /// Which company or plant has which subject token.
+    pub(super) tokens: Option<KeptTable>,
 }
 
 /// The keys a link connects: the row's own, and the other's.
@@ -21,8 +24,10 @@ type Ends = (Box<str>, Box<str>);
 
 /// The memory of one transaction.
 pub struct Memory<'r> {
-    rows: &'r mut dyn Rows,
+    pub(super) rows: &'r mut dyn Rows,
     ledgers: Ledgers,
+    /// What waits.
+    pub(super) ledger: Ledger,
     /// Rows this transaction removed: events of their parts still need them.
     gone: HashMap<(KeptTable, Box<str>), KeptRow>,
     /// Rows it inserted into tables that others move to, and rows that moved there.
@@ -34,10 +39,11 @@ pub struct Memory<'r> {
 
 impl<'r> Memory<'r> {
     /// The memory of a transaction that is about to be mapped.
-    pub(super) fn new(rows: &'r mut dyn Rows, ledgers: Ledgers) -> Self {
+    pub(super) fn new(rows: &'r mut dyn Rows, ledgers: Ledgers, ledger: Ledger) -> Self {
         Self {
             rows,
             ledgers,
+            ledger,
             gone: HashMap::new(),
             arrived: HashSet::new(),
             departed: HashSet::new(),
@@ -92,6 +98,11 @@ impl<'r> Memory<'r> {
         self.rows.remove(table, key)
     }
 
+    /// Forgets all rows of a table.
+    pub(super) fn clear(&mut self, table: KeptTable, prefix: &str) -> Result<(), RowsError> {
+        self.rows.clear(table, prefix)
+    }
+
     /// Notes that a row came to a table that rows move to.
     pub(super) fn arrive(&mut self, alias: &str, key: &str) {
         self.arrived.insert((alias.into(), key.into()));
@@ -107,9 +118,14 @@ impl<'r> Memory<'r> {
         moved
     }
 
+    /// Whether a row has moved there.
+    pub(super) fn moved_away(&self, alias: &str, key: &str) -> bool {
+        !self.departed.is_empty() && self.departed.contains(&(alias.into(), key.into()))
+    }
+
     /// Whether a row that came to a table only moved there.
     pub(super) fn moved_here(&self, alias: &str, key: &str) -> bool {
-        !self.departed.is_empty() && self.departed.contains(&(alias.into(), key.into()))
+        self.moved_away(alias, key)
     }
 
     /// The direct ancestor of an entity, `<entity>/<key>`.
@@ -139,9 +155,26 @@ impl<'r> Memory<'r> {
         Ok(true)
     }
 
-    /// Notes that a change brought a link that must be told.
+    /// Notes that a change, told under this ordinal, brought a link that must be told.
     pub(super) fn note_fresh(&mut self, ordinal: u64, link: &str, ends: (&str, &str)) {
         self.fresh.insert((ordinal, link.into()), (ends.0.into(), ends.1.into()));
+    }
+
+    /// Takes back some of what was noted of a change: the links, the row's own keys, and the
+    /// others'.
+    pub(super) fn take_fresh(
+        &mut self,
+        ordinal: u64,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Vec<(String, String, String)> {
+        if self.fresh.is_empty() {
+            return Vec::new();
+        }
+        let own = self.fresh.extract_if(|(of, link), _| *of == ordinal && wanted(link));
+        let mut links: Vec<_> =
+            own.map(|((_, link), (one, other))| (link.into(), one.into(), other.into())).collect();
+        links.sort();
+        links
     }
 
     /// The keys a change's fresh link connects: the row's own, and the other's.
@@ -151,6 +184,23 @@ impl<'r> Memory<'r> {
         }
         let (one, other) = self.fresh.get(&(ordinal, link.into()))?;
         Some((one, other))
+    }
+
+    /// Whether a subject token is that of this value of a column, or free; then it is now. Who has
+    /// it keeps it: which of two was first must not depend on a restart.
+    pub(super) fn claim(
+        &mut self,
+        column: &str,
+        token: &str,
+        value: &str,
+    ) -> Result<bool, RowsError> {
+        let Some(table) = self.ledgers.tokens else { return Ok(true) };
+        let key = format!("{column}\u{1f}{token}");
+        let row = KeptRow::new([Value::Text(value)].into_iter());
+        match self.rows.get(table, &key)? {
+            Some(known) => Ok(known == row),
+            None => self.rows.put(table, &key, &row, &[]).map(|()| true),
+        }
     }
 
     /// Since when an exception is open.

@@ -26,6 +26,7 @@ mod plan;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod whereabouts;
 
 use std::collections::BTreeSet;
@@ -37,8 +38,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use self::bind::World;
 pub use self::codec::Pseudonym;
-use self::file::Compiled;
 pub use self::file::Policy;
+use self::file::{Compiled, Patience};
 pub use self::kept::{KeptRow, KeptTable, MemoryRows, Rows, RowsError};
 pub use self::load::is_mapping_file;
 use self::memory::Ledgers;
@@ -46,6 +47,8 @@ pub use self::memory::Memory;
 pub use self::net::{NetChange, NetImage};
 pub use self::owners::contradictions;
 pub use self::plan::{Desk, PlanError, TablePlan, Trial};
+use self::waiting::Ledger;
+pub use self::waiting::{Waiter, Waiting};
 pub use self::whereabouts::Whereabouts;
 use crate::document::Findings;
 
@@ -66,6 +69,8 @@ pub struct Mapping {
     compiled: Arc<[Compiled]>,
     /// Mapping and alias of every remembered table, in the order of their numbers.
     kept: Arc<[(String, String)]>,
+    /// How long changes wait for rows they look up: every time that is written, once.
+    patience: Arc<[Patience]>,
     warnings: Vec<Finding>,
 }
 
@@ -75,7 +80,12 @@ impl Mapping {
             let name = &mapping.name;
             mapping.kept.keys().map(move |alias| (name.clone(), alias.clone()))
         });
-        Self { kept: kept.collect(), compiled: compiled.into(), warnings }
+        let tables = compiled.iter().flat_map(|mapping| mapping.tables.values());
+        let lookups = tables.flat_map(|table| &table.lookups);
+        let patience: BTreeSet<Patience> =
+            lookups.filter_map(|lookup| lookup.missing.patience()).collect();
+        let (kept, patience) = (kept.collect(), patience.into_iter().collect());
+        Self { kept, patience, compiled: compiled.into(), warnings }
     }
 
     /// What the files hold that is not wrong, but worth a look.
@@ -116,7 +126,11 @@ impl Mapping {
         let ledger = |name: &str| KeptShape { name: name.into(), shape: 0, indexes: 0 };
         let links = self.has_links().then(|| ledger("links"));
         let exceptions = self.has_exceptions().then(|| ledger("exceptions"));
-        tables.chain(links).chain(exceptions).collect()
+        let waiting = self
+            .has_waiting()
+            .then(|| KeptShape { indexes: waiting::INDEXES, ..ledger("waiting") });
+        let tokens = self.remembers().then(|| ledger("tokens"));
+        tables.chain(links).chain(exceptions).chain(waiting).chain(tokens).collect()
     }
 
     /// Of the remembered tables that hold no rows, those whose rows the database has. A ledger of
@@ -145,11 +159,23 @@ impl Mapping {
     pub fn memory<'r>(&self, rows: &'r mut dyn Rows) -> Memory<'r> {
         let number = |place: usize| u32::try_from(place).ok().map(KeptTable);
         let (links, tables) = (self.has_links(), self.kept.len());
+        let exceptions = tables + usize::from(links);
+        let waiting = exceptions + usize::from(self.has_exceptions());
+        let tokens = waiting + usize::from(self.has_waiting());
         let ledgers = Ledgers {
             links: number(tables).filter(|_| links),
-            exceptions: number(tables + usize::from(links)).filter(|_| self.has_exceptions()),
+            exceptions: number(exceptions).filter(|_| self.has_exceptions()),
+            // Where nothing else is remembered, it is for as long as the run lasts.
+            tokens: number(tokens),
         };
-        Memory::new(rows, ledgers)
+        let waiting = number(waiting).filter(|_| self.has_waiting());
+        Memory::new(rows, ledgers, Ledger::new(waiting, Arc::clone(&self.patience)))
+    }
+
+    /// Whether there is a ledger of what waits. It is there even if no lookup waits any more:
+    /// something may wait from before.
+    fn has_waiting(&self) -> bool {
+        !self.kept.is_empty()
     }
 
     fn has_links(&self) -> bool {

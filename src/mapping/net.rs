@@ -8,6 +8,7 @@ use std::sync::Arc;
 use erpbridge_connector::{Image, Operation, TableSchema, Transaction, Value};
 
 use super::kept::KeptRow;
+use crate::canonical::Late;
 
 /// A row at one moment, put together from the images the log carried: a cell absent in the newest
 /// image (unchanged TOAST) is taken from the one before it, and at last from what is remembered.
@@ -16,6 +17,8 @@ pub struct NetImage<'b> {
     newest: Option<Image<'b>>,
     earlier: Vec<Image<'b>>,
     remembered: Vec<Remembered>,
+    /// Whether it is what memory had filled in before, written down.
+    recalled: bool,
 }
 
 /// The kept cells of a row.
@@ -58,7 +61,14 @@ impl<'b> NetImage<'b> {
 
     /// Whether memory had the row.
     pub fn is_remembered(&self) -> bool {
-        !self.remembered.is_empty()
+        self.recalled || !self.remembered.is_empty()
+    }
+
+    /// The same, with what memory once filled in.
+    #[must_use]
+    pub(super) fn recalled(mut self, recalled: bool) -> Self {
+        self.recalled = recalled;
+        self
     }
 
     /// The cell of column `column`.
@@ -100,12 +110,19 @@ pub struct NetChange<'b> {
     /// Ordinal of the first of the changes: it identifies the net change and orders it, so that
     /// a header inserted before its lines stays before them.
     pub ordinal: u64,
+    /// Where its events are told, if it waited.
+    pub late: Option<Late<'b>>,
     /// Index of the first event made from it: 0, or [`REKEYED`](crate::canonical::REKEYED) for a
     /// row that came up under a new key.
     pub index: u32,
 }
 
 impl NetChange<'_> {
+    /// The ordinal its events are told under.
+    pub(super) fn told_as(&self) -> u64 {
+        self.late.map_or(self.ordinal, |late| late.ordinal)
+    }
+
     /// Fills from memory what the log did not carry of the old row, and of the new one what it
     /// left out because it did not change.
     pub(super) fn fill_before(&mut self, row: &KeptRow, places: &Arc<[Option<u16>]>, count: usize) {

@@ -5,18 +5,24 @@
 //! links, and only then events are made, so that what they look up does not depend on the order in
 //! which an ERP happens to write.
 //!
+//! **What waited** for a row that the transaction brought is told behind the transaction's own
+//! events: see [`release`](super::release).
+//!
 //! **What is stored already** is remembered and connected again, because memory may be older than
 //! the stream, but makes no event again. Memory goes back to a place the source is resumed at, and
 //! from there the log gives the same memory, and the same events.
 
-use erpbridge_connector::{ChangeBatch, Operation, RowChange, Transaction};
+use erpbridge_connector::{ChangeBatch, Operation, Position, RowChange, Transaction, Truncated};
 
 use super::fold::{Scratch, fold, unchanged};
 use super::outbox::Outbox;
 use super::plans::{BatchPlans, Misfit, Plans};
+use super::release::{Release, To};
 use super::remembered::Remembered;
 use crate::canonical::EventBatch;
-use crate::mapping::{Desk, Memory, NetChange, PlanError, Rows, RowsError, TablePlan, Trial};
+use crate::mapping::{
+    Desk, Memory, NetChange, PlanError, Rows, RowsError, TablePlan, Trial, Waiting,
+};
 use crate::publish::OrderKey;
 
 /// How many row changes were seen, by operation.
@@ -67,6 +73,10 @@ pub struct Converter {
     /// Everything up to and including this is in the stream already. The source may send it
     /// again, because it resumes at a transaction boundary; cleared once passed.
     published: Option<OrderKey>,
+    /// Whether this run has looked through what waits.
+    swept: bool,
+    /// The transaction of which only parts have come.
+    open: Option<(Transaction, u64)>,
 }
 
 /// One transaction's changes, folded.
@@ -80,7 +90,8 @@ impl Converter {
         remembered: Remembered,
         published: Option<OrderKey>,
     ) -> Self {
-        Self { plans, scratch: Scratch::default(), desk, remembered, published }
+        let (scratch, swept, open) = (Scratch::default(), false, None);
+        Self { plans, scratch, desk, remembered, published, swept, open }
     }
 
     /// Converts one batch.
@@ -103,12 +114,21 @@ impl Converter {
                 seen.count(change, transaction);
             });
             let folded = fold(own, &plans, &mut self.scratch);
+            self.end_of_other(transaction, outbox);
             let known = !transaction.seed && self.remembered.knows(&transaction.sequence);
-            let skip_to = skip_to(&mut self.published, transaction.sequence.as_str());
+            // Seeds have no place in the order: they may be of later than what is to come.
+            let skip_to = if transaction.seed {
+                0
+            } else {
+                skip_to(&mut self.published, transaction.sequence.as_str())
+            };
             if known && skip_to == u64::MAX {
                 continue;
             }
             let mut memory = self.plans.mapping().memory(self.remembered.rows());
+            if !self.swept {
+                memory.expect_any();
+            }
             let folded = prepare(folded, transaction, &mut memory, &mut self.desk)?;
             if transaction.seed {
                 continue;
@@ -117,17 +137,96 @@ impl Converter {
             for (plan, net) in folded {
                 apply(plan, &net, skip_to, &mut memory, &mut self.desk, outbox)?;
             }
+            let ends = transaction.complete && !transaction.snapshot;
+            if ends && !self.swept && skip_to < u64::MAX {
+                memory.sweep(&self.plans.versions())?;
+                self.swept = true;
+            }
+            if ends {
+                let (plans, memory, desk) = (&mut self.plans, &mut memory, &mut self.desk);
+                let to = To::Outbox(outbox, skip_to);
+                let told = Release { plans, memory, desk, transaction, to }.run()?;
+                last = told.unwrap_or(last);
+            }
             outbox.end(transaction, last);
-            if transaction.complete && !transaction.snapshot {
+            if ends {
                 self.remembered.commit(&transaction.sequence);
+            } else if !transaction.snapshot {
+                self.open = Some((transaction.clone(), last));
             }
         }
         Ok(seen)
     }
 
+    /// Forgets the rows of tables that were emptied by one statement. Nothing is told of it.
+    ///
+    /// # Errors
+    /// See [`ConvertError`].
+    pub(super) fn truncate(
+        &mut self,
+        truncated: &Truncated,
+        outbox: &mut Outbox,
+    ) -> Result<(), ConvertError> {
+        let transaction = &truncated.transaction;
+        self.end_of_other(transaction, outbox);
+        if self.remembered.knows(&transaction.sequence) {
+            return Ok(());
+        }
+        for table in &truncated.tables {
+            let Some(plan) = self.plans.plan(table)? else { continue };
+            plan.forget(&mut self.plans.mapping().memory(self.remembered.rows()))?;
+        }
+        self.open = Some((transaction.clone(), truncated.ordinal));
+        Ok(())
+    }
+
+    /// A position has come from the source: everything before it is here.
+    pub(super) fn reached(&mut self, position: &Position, outbox: &mut Outbox) {
+        // One before the open transaction says nothing of its end.
+        if let Some((open, ordinal)) = self.open.take_if(|(open, _)| open.resume != *position) {
+            self.end(Transaction { resume: position.clone(), ..open }, ordinal, outbox);
+        }
+    }
+
+    /// A transaction whose last part holds nothing that is wanted, as one that ends by emptying a
+    /// table, is over when another one begins.
+    fn end_of_other(&mut self, transaction: &Transaction, outbox: &mut Outbox) {
+        if transaction.seed || transaction.snapshot {
+            return;
+        }
+        let other = |(open, _): &mut (Transaction, u64)| open.sequence != transaction.sequence;
+        let ended = self.open.take_if(other);
+        // The same one: it is put back with its next part, unless that is the last.
+        self.open = None;
+        if let Some((open, ordinal)) = ended {
+            self.end(open, ordinal, outbox);
+        }
+    }
+
+    /// What is remembered of it must not be left behind by a position after it.
+    fn end(&mut self, transaction: Transaction, ordinal: u64, outbox: &mut Outbox) {
+        self.remembered.commit(&transaction.sequence);
+        outbox.begin();
+        outbox.end(&Transaction { complete: true, ..transaction }, ordinal);
+    }
+
+    /// What waits for rows to come.
+    ///
+    /// # Errors
+    /// If remembered rows cannot be read.
+    pub(super) fn waiting(&mut self) -> Result<Waiting, ConvertError> {
+        Ok(self.plans.mapping().memory(self.remembered.rows()).waiting()?)
+    }
+
     /// The kinds of drift met since the last call.
     pub(super) fn take_drifts(&mut self) -> Vec<&'static str> {
         self.plans.take_drifts()
+    }
+
+    /// A copy of the rows of a converter that has them in memory only.
+    #[cfg(test)]
+    pub(super) fn remembered_rows(&self) -> crate::mapping::MemoryRows {
+        self.remembered.memory_rows().expect("the rows are in memory").clone()
     }
 
     /// What is remembered.
@@ -153,7 +252,7 @@ fn apply(
     if net.ordinal > skip_to {
         let write = |events: &mut EventBatch| plan.apply(net, memory, desk, events);
         outbox.append(net.transaction, net.ordinal, write)
-    } else if plan.is_stateful() {
+    } else if plan.is_stateful() || memory.may_wait(false)? {
         plan.apply(net, memory, desk, &mut EventBatch::new())
     } else {
         Ok(())
@@ -181,6 +280,9 @@ fn prepare<'b, 'p>(
     memory: &mut Memory<'_>,
     desk: &mut Desk,
 ) -> Result<Folded<'b, 'p>, RowsError> {
+    if transaction.seed {
+        memory.seed();
+    }
     if transaction.seed || !transaction.snapshot {
         for (plan, net) in folded.iter_mut().filter(|(plan, _)| plan.keeps()) {
             plan.remember(net, memory, desk)?;
@@ -204,9 +306,21 @@ pub fn convert_whole(
     rows: &mut dyn Rows,
     desk: &mut Desk,
 ) -> Result<EventBatch, ConvertError> {
+    let mut events = EventBatch::new();
+    convert_into(&mut events, batch, plans, rows, desk)?;
+    Ok(events)
+}
+
+/// The same, appended to a batch.
+pub fn convert_into(
+    events: &mut EventBatch,
+    batch: &ChangeBatch,
+    plans: &mut Plans,
+    rows: &mut dyn Rows,
+    desk: &mut Desk,
+) -> Result<(), ConvertError> {
     let bound: BatchPlans = plans.of(batch)?;
     let mut scratch = Scratch::default();
-    let mut events = EventBatch::new();
     for (index, transaction) in batch.transactions().iter().enumerate() {
         let own = batch.changes().filter(|change| change.transaction_index() == index);
         let last = own.clone().last().map_or(0, |change| change.ordinal());
@@ -216,11 +330,15 @@ pub fn convert_whole(
             continue;
         }
         for (plan, net) in folded {
-            plan.apply(&net, &mut memory, desk, &mut events)?;
+            plan.apply(&net, &mut memory, desk, events)?;
+        }
+        if transaction.complete && !transaction.snapshot {
+            let (memory, to) = (&mut memory, To::Batch(events));
+            Release { plans, memory, desk, transaction, to }.run()?;
         }
         events.settle(transaction, last);
     }
-    Ok(events)
+    Ok(())
 }
 
 /// Tries the mapping on every row of a batch, each by itself; nothing is remembered.

@@ -4,12 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use erpbridge_connector::{Position, Progress, Receiver, SourceEvent, TableSchema, Truncated};
+use erpbridge_connector::{Position, Progress, Receiver, SourceEvent, Timestamp, Truncated};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::convert::{ConvertError, Converter, Seen};
-use super::drift;
+use super::drift::Drifts;
 use super::outbox::{Outbox, Unit};
 use super::settle::Milestone;
 use crate::canonical::{FrozenBatch, header};
@@ -44,7 +44,7 @@ pub enum TruncatePolicy {
     /// Publish everything before it, then stop and wait for a person.
     #[default]
     Stop,
-    /// Go on; downstream is not told.
+    /// Go on; downstream is not told, but the rows are remembered no longer.
     Ignore,
 }
 
@@ -64,6 +64,9 @@ pub struct PipelineConfig {
 /// have to be done again because nothing has happened since.
 const EAGER: u8 = 3;
 
+/// Between two looks at what waits.
+const WAITING_INTERVAL: Duration = Duration::from_secs(1);
+
 /// One source's way from its queue to the stream.
 pub struct Pipeline<P> {
     config: PipelineConfig,
@@ -72,6 +75,7 @@ pub struct Pipeline<P> {
     publisher: Option<P>,
     converter: Converter,
     outbox: Outbox,
+    drifts: Drifts,
     metrics: Arc<Metrics>,
     milestones: watch::Sender<Option<Milestone>>,
     /// The position the stream's last message tells.
@@ -80,6 +84,8 @@ pub struct Pipeline<P> {
     /// A position beyond that, not kept yet.
     beyond: Option<Milestone>,
     keep_from: Instant,
+    /// When to look next at what waits.
+    waiting_from: Instant,
     /// How many more positions are kept at once.
     eager: u8,
     /// Set once no more may be read: what was read before is still published.
@@ -112,8 +118,10 @@ impl<P: Publisher + 'static> Pipeline<P> {
         metrics: Arc<Metrics>,
         milestones: watch::Sender<Option<Milestone>>,
     ) -> Self {
+        let drifts = Drifts::new(&config.source, Arc::clone(&metrics));
         Self {
             config,
+            drifts,
             epoch: standing.epoch,
             publisher: Some(publisher),
             converter,
@@ -124,6 +132,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
             stream_sequence: standing.stream_sequence,
             beyond: None,
             keep_from: Instant::now(),
+            waiting_from: Instant::now(),
             eager: EAGER,
             ending: None,
         }
@@ -192,17 +201,21 @@ impl<P: Publisher + 'static> Pipeline<P> {
                 let seen = self.converter.convert(&batch, &mut self.outbox);
                 let drifts = self.converter.take_drifts();
                 for kind in drifts {
-                    self.count_drift(kind, 1);
+                    self.drifts.count(kind, 1);
+                }
+                if let Err(ConvertError::Drift(_)) = &seen {
+                    self.drifts.count("unknown_code", 1);
                 }
                 seen.map(|seen| self.count_rows(seen)).map_err(PipelineError::from)
             }
             SourceEvent::Progress(progress) => {
                 self.converter.remembered().progress();
+                self.converter.reached(&progress.position, &mut self.outbox);
                 self.outbox.progress(progress);
                 Ok(())
             }
             SourceEvent::SchemaChanged { table, previous } => {
-                self.new_shape(&table, previous.as_deref());
+                self.drifts.new_shape(&table, previous.as_deref());
                 Ok(())
             }
             SourceEvent::Seeded => {
@@ -211,6 +224,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
             }
             SourceEvent::Truncated(truncated) => self.truncated(&truncated),
         };
+        let result = result.and_then(|()| self.show_waiting());
         match result {
             Err(error @ PipelineError::Convert(ConvertError::Rows(_) | ConvertError::Drift(_))) => {
                 Err(error)
@@ -222,24 +236,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
         }
     }
 
-    /// A column that is new, gone or of another type is worth a look at the mapping, even if it
-    /// still fits.
-    fn new_shape(&self, table: &TableSchema, previous: Option<&TableSchema>) {
-        let source = self.config.source.as_str();
-        let name = table.name.to_string();
-        let changes = previous.map(|previous| drift::differences(previous, table));
-        for change in changes.unwrap_or_default() {
-            self.count_drift("column", 1);
-            tracing::warn!(source, table = name, change, "the table has another shape");
-        }
-    }
-
-    fn count_drift(&self, kind: &str, count: u64) {
-        let labels = [self.config.source.as_str(), kind];
-        self.metrics.drift.with_label_values(&labels).inc_by(count);
-    }
-
-    fn truncated(&self, truncated: &Truncated) -> Result<(), PipelineError> {
+    fn truncated(&mut self, truncated: &Truncated) -> Result<(), PipelineError> {
         let names: Vec<_> = truncated.tables.iter().map(|t| t.name.to_string()).collect();
         let table = names.join("\", \"");
         match self.config.on_truncate {
@@ -250,7 +247,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
                     table,
                     "truncated; downstream is not told"
                 );
-                Ok(())
+                Ok(self.converter.truncate(truncated, &mut self.outbox)?)
             }
         }
     }
@@ -282,6 +279,7 @@ impl<P: Publisher + 'static> Pipeline<P> {
         match sent {
             Sent::Unit { batch, progress, seconds, result } => {
                 let published = result.map_err(|error| self.failed(error))?;
+                self.drifts.unknown_codes(&batch);
                 if let Some(published) = published {
                     self.stream_sequence = published.stream_sequence;
                     self.count_events(&batch, &published, seconds);
@@ -367,6 +365,21 @@ impl<P: Publisher + 'static> Pipeline<P> {
         }
     }
 
+    /// Shows what waits for rows to come, now and then.
+    fn show_waiting(&mut self) -> Result<(), PipelineError> {
+        if Instant::now() < self.waiting_from {
+            return Ok(());
+        }
+        self.waiting_from = Instant::now() + WAITING_INTERVAL;
+        let waiting = self.converter.waiting()?;
+        let source = [self.config.source.as_str()];
+        let changes = i64::try_from(waiting.changes).unwrap_or(i64::MAX);
+        self.metrics.waiting.with_label_values(&source).set(changes);
+        let since = waiting.since.map_or(0.0, Timestamp::as_seconds);
+        self.metrics.waiting_since.with_label_values(&source).set(since);
+        Ok(())
+    }
+
     fn count_events(&self, batch: &FrozenBatch, published: &Published, seconds: f64) {
         let source = [self.config.source.as_str()];
         let metrics = &self.metrics;
@@ -379,10 +392,6 @@ impl<P: Publisher + 'static> Pipeline<P> {
             let labels = [self.config.source.as_str(), letter.reason.as_str()];
             metrics.dead_letters.with_label_values(&labels).inc();
         }
-        let unknown = batch.dead_letters.iter().filter(|l| l.reason == Reason::UnknownCode).count();
-        let unknown =
-            u64::try_from(unknown).unwrap_or(u64::MAX).saturating_add(batch.ignored_codes);
-        self.count_drift("unknown_code", unknown);
         let too_large = u64::try_from(published.too_large).unwrap_or(u64::MAX);
         let labels = [self.config.source.as_str(), Reason::TooLarge.as_str()];
         metrics.dead_letters.with_label_values(&labels).inc_by(too_large);

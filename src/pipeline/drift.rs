@@ -1,9 +1,70 @@
-//! What became of a table's columns, in words, with what to do.
+//! The ERP is no longer what the mapping knows: counted, and told with what to do.
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use erpbridge_connector::TableSchema;
 
+use crate::canonical::FrozenBatch;
+use crate::deadletter::Reason;
+use crate::metrics::Metrics;
+
+/// So many different things are told once each; a mapping that knows nothing does not fill the log.
+const TOLD: usize = 1000;
+
+/// What a run has met.
+pub(super) struct Drifts {
+    source: String,
+    metrics: Arc<Metrics>,
+    /// What was told already.
+    told: HashSet<String>,
+}
+
+impl Drifts {
+    pub(super) fn new(source: &str, metrics: Arc<Metrics>) -> Self {
+        Self { source: source.to_owned(), metrics, told: HashSet::new() }
+    }
+
+    pub(super) fn count(&self, kind: &str, count: u64) {
+        self.metrics.drift.with_label_values(&[self.source.as_str(), kind]).inc_by(count);
+    }
+
+    /// A column that is new, gone or of another type is worth a look at the mapping, even if it
+    /// still fits.
+    pub(super) fn new_shape(&self, table: &TableSchema, previous: Option<&TableSchema>) {
+        let (source, name) = (self.source.as_str(), table.name.to_string());
+        let changes = previous.map(|previous| differences(previous, table));
+        for change in changes.unwrap_or_default() {
+            self.count("column", 1);
+            tracing::warn!(source, table = name, change, "the table has another shape");
+        }
+    }
+
+    /// Codes that no code table knows. What they are is in the dead letters: the log never holds
+    /// what a row holds.
+    pub(super) fn unknown_codes(&mut self, batch: &FrozenBatch) {
+        let unknown = batch.dead_letters.iter().filter(|l| l.reason == Reason::UnknownCode);
+        let mut count = batch.ignored_codes;
+        for letter in unknown {
+            count = count.saturating_add(1);
+            if self.told.len() < TOLD && self.told.insert(letter.detail.clone()) {
+                let (source, detail) = (self.source.as_str(), letter.detail.as_str());
+                let hint = "its dead letters hold the code: add it to its code table";
+                tracing::warn!(source, detail, hint, "the mapping does not know a code");
+            }
+        }
+        if batch.ignored_codes > 0 && self.told.insert(String::new()) {
+            let source = self.source.as_str();
+            tracing::warn!(source, "codes that the mapping does not know are ignored, as it says");
+        }
+        if count > 0 {
+            self.count("unknown_code", count);
+        }
+    }
+}
+
 /// One sentence for every column that is new, gone or of another type.
-pub(super) fn differences(previous: &TableSchema, now: &TableSchema) -> Vec<String> {
+fn differences(previous: &TableSchema, now: &TableSchema) -> Vec<String> {
     let mut changes = Vec::new();
     for column in &now.columns {
         let name = &column.name;

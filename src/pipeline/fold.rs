@@ -181,6 +181,7 @@ impl<'b, 'p> Row<'b, 'p> {
             before: self.before.filter(|_| operation != Operation::Insert),
             after,
             ordinal: self.first.ordinal(),
+            late: None,
             index: if self.rekeyed { REKEYED } else { 0 },
         };
         Some((self.plan, net))

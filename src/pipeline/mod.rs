@@ -18,10 +18,11 @@ mod drift;
 mod fold;
 mod outbox;
 mod plans;
+mod release;
 mod remembered;
 mod settle;
 
-pub use convert::{ConvertError, Converter, Seen, attempt_whole, convert_whole};
+pub use convert::{ConvertError, Converter, Seen, attempt_whole, convert_into, convert_whole};
 pub use deliver::{Pipeline, PipelineConfig, PipelineError, TruncatePolicy};
 pub use outbox::{Outbox, UNIT_MESSAGES, Unit};
 pub use plans::{Misfit, Plans};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use erpbridge_connector::{ChangeBatch, Finding, TableSchema};
+use erpbridge_connector::{ChangeBatch, Finding, TableName, TableSchema};
 
 use crate::mapping::{Mapping, Policy, TablePlan};
 
@@ -38,6 +38,9 @@ pub struct Plans {
 #[derive(Default)]
 pub struct BatchPlans(Vec<Option<Arc<TablePlan>>>);
 
+/// A table as it is now, and its plan.
+type Named = (Arc<TableSchema>, Arc<TablePlan>);
+
 impl BatchPlans {
     /// The plan of the batch's table at this place, if it is mapped.
     pub fn get(&self, table: usize) -> Option<&TablePlan> {
@@ -60,6 +63,16 @@ impl Plans {
         &self.mapping
     }
 
+    /// Name of the source.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What tells these mappings from others.
+    pub(super) fn versions(&self) -> String {
+        self.mapping.versions().collect::<Vec<_>>().join(" ")
+    }
+
     /// The plans for the tables of a batch.
     ///
     /// # Errors
@@ -70,7 +83,14 @@ impl Plans {
         Ok(BatchPlans(plans.collect::<Result<_, _>>()?))
     }
 
-    fn plan(&mut self, table: &Arc<TableSchema>) -> Result<Option<Arc<TablePlan>>, Misfit> {
+    /// The plan of a table.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(super) fn plan(
+        &mut self,
+        table: &Arc<TableSchema>,
+    ) -> Result<Option<Arc<TablePlan>>, Misfit> {
         if let Some((_, plan)) = self.known.iter().find(|(known, _)| Arc::ptr_eq(known, table)) {
             return Ok(plan.clone());
         }
@@ -82,6 +102,17 @@ impl Plans {
         let plan = plan.map(Arc::new);
         self.known.push((Arc::clone(table), plan.clone()));
         Ok(plan)
+    }
+
+    /// The plan of the table of that name and the table as it is now, if it is there and mapped.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(super) fn named(&mut self, name: &TableName) -> Result<Option<Named>, Misfit> {
+        let Some(table) = self.schemas.iter().find(|table| table.name == *name).cloned() else {
+            return Ok(None);
+        };
+        Ok(self.plan(&table)?.map(|plan| (table, plan)))
     }
 
     /// What the mapping says to do with a table it does not fit.

@@ -61,6 +61,21 @@ impl Remembered {
         Self::new(Kind::Nothing(MemoryRows::new()))
     }
 
+    /// These rows, in memory only.
+    #[cfg(test)]
+    pub(super) fn in_memory(rows: MemoryRows) -> Self {
+        Self::new(Kind::Nothing(rows))
+    }
+
+    /// The rows, if they are in memory only.
+    #[cfg(test)]
+    pub(super) fn memory_rows(&self) -> Option<&MemoryRows> {
+        match &self.rows {
+            Kind::Nothing(rows) => Some(rows),
+            Kind::Store { .. } => None,
+        }
+    }
+
     /// These rows.
     pub fn in_store(store: RowStore) -> Self {
         let (durable, known) = (store.durable(), store.sequence());

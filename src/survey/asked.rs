@@ -67,4 +67,8 @@ impl Rows for AskedRows {
     fn remove(&mut self, table: KeptTable, key: &str) -> Result<(), RowsError> {
         self.rows.remove(table, key)
     }
+
+    fn clear(&mut self, table: KeptTable, prefix: &str) -> Result<(), RowsError> {
+        self.rows.clear(table, prefix)
+    }
 }

@@ -15,6 +15,7 @@ mod catalogue;
 mod configuration;
 mod dashboards;
 mod files;
+mod operations;
 #[path = "../../examples/catalogue/page/mod.rs"]
 mod page;
 mod pages;

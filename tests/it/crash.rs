@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use erpbridge_demo::check;
-use erpbridge_demo::erp::{Erp, PUBLICATION};
+use erpbridge_demo::database::Source;
+use erpbridge_demo::erp::Erp;
 use erpbridge_demo::simulate::{Pace, Simulation};
 use erpbridge_test_support::{
     Bridge, Directory, Nats, NatsVersion, Port, Seed, read_stream, wait_until,
@@ -29,16 +30,15 @@ struct Company {
 }
 
 impl Company {
-    async fn open(version: NatsVersion) -> Self {
-        let (erp, nats) = (Erp::start().await.unwrap(), Nats::start(version).await.unwrap());
-        check::begin(&erp.client().await.unwrap()).await.unwrap();
+    async fn open(source: Source, version: NatsVersion) -> Self {
+        let (erp, nats) = (Erp::start(source).await.unwrap(), Nats::start(version).await.unwrap());
+        check::begin(&mut erp.client().await.unwrap()).await.unwrap();
         let (state, http) = (Directory::new("crash").unwrap(), Port::reserve().unwrap());
         let mapping = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/legacy-demo");
         let config = format!(
-            "sources:\n  - name: legacy\n    postgres: {{ url: \"{}\", publication: {PUBLICATION} \
-             }}\n    mappings: [\"{}\"]\n    keep_interval: 200ms\nnats: {{ servers: [\"{}\"] }}\nstate: \"{}\"\nhttp: \
+            "sources:\n  - name: legacy\n    {}\n    mappings: [\"{}\"]\n    keep_interval: 200ms\nnats: {{ servers: [\"{}\"] }}\nstate: \"{}\"\nhttp: \
              \"{}\"\n",
-            erp.url(),
+            erp.connection(),
             mapping.display(),
             nats.url(),
             state.join("offsets").display(),
@@ -56,9 +56,10 @@ impl Company {
 
     /// Everybody has gone home: what was committed must be what was told.
     async fn conclude(&mut self) {
-        let (client, nats) = (self.erp.client().await.unwrap(), self.nats.client().await.unwrap());
-        let drained = check::drain(&client, &nats, STREAM).await.unwrap();
-        let outcome = check::conclude(&client, &nats, STREAM).await.unwrap();
+        let (mut client, nats) =
+            (self.erp.client().await.unwrap(), self.nats.client().await.unwrap());
+        let drained = check::drain(&mut client, &nats, STREAM).await.unwrap();
+        let outcome = check::conclude(&mut client, &nats, STREAM).await.unwrap();
         assert!(drained && outcome.is_clean(), "{outcome}\n{}", self.bridge.log());
         let stored = read_stream(&nats, STREAM).await.unwrap();
         stored.iter().filter(|m| m.subject.starts_with("erp.")).for_each(validate);
@@ -83,11 +84,11 @@ fn pace(seed: &Seed) -> Pace {
     Pace { people: 4, rate: 300, seed: seed.number() }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_bridge_killed_at_random_points_loses_and_doubles_nothing() {
+/// The bridge is killed again and again while people work.
+async fn survives_kills(source: Source) {
     let seed = Seed::take().unwrap();
     let mut rng = seed.rng();
-    let mut company = Company::open(NatsVersion::Current).await;
+    let mut company = Company::open(source, NatsVersion::Current).await;
     let simulation = Simulation::start(&company.erp, pace(&seed)).await.unwrap();
     for _ in 0..12 {
         // Chance decides where it is hit: connecting, reading, publishing, settling.
@@ -101,10 +102,20 @@ async fn a_bridge_killed_at_random_points_loses_and_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_killed_at_random_points_loses_and_doubles_nothing() {
+    survives_kills(Source::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_on_mariadb_killed_at_random_points_loses_and_doubles_nothing() {
+    survives_kills(Source::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_nats_server_killed_in_the_middle_of_batches_loses_and_doubles_nothing() {
     let seed = Seed::take().unwrap();
     let mut rng = seed.rng();
-    let mut company = Company::open(NatsVersion::Current).await;
+    let mut company = Company::open(Source::Postgres, NatsVersion::Current).await;
     let simulation = Simulation::start(&company.erp, pace(&seed)).await.unwrap();
     for _ in 0..6 {
         tokio::time::sleep(Duration::from_millis(rng.random_range(200..1500))).await;
@@ -119,7 +130,7 @@ async fn a_nats_server_killed_in_the_middle_of_batches_loses_and_doubles_nothing
 async fn an_old_nats_server_and_a_killed_bridge_lose_and_double_nothing() {
     let seed = Seed::take().unwrap();
     let mut rng = seed.rng();
-    let mut company = Company::open(NatsVersion::Old).await;
+    let mut company = Company::open(Source::Postgres, NatsVersion::Old).await;
     let simulation = Simulation::start(&company.erp, pace(&seed)).await.unwrap();
     for _ in 0..5 {
         tokio::time::sleep(Duration::from_millis(rng.random_range(5..1500))).await;

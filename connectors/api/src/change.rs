@@ -282,6 +282,27 @@ impl BatchBuilder {
         !used
     }
 
+    /// Forgets the open transaction with all its changes, because it never ended.
+    pub fn abandon(&mut self) {
+        let open = count(self.batch.transactions.len().saturating_sub(1));
+        let kept = self.batch.records.partition_point(|record| record.transaction < open);
+        let spans =
+            self.batch.records.iter().skip(kept).flat_map(|record| [record.before, record.after]);
+        let first = spans.flatten().map(|span| index(span.first)).min_by(usize::cmp);
+        if let Some(first) = first {
+            let cells = self.batch.cells.iter().skip(first);
+            // Texts are written in the order of their cells; the reserved lengths have none.
+            let text = cells
+                .clone()
+                .find(|cell| cell.len < Cell::ABSENT.len)
+                .map(|cell| index(cell.start));
+            self.batch.text.truncate(text.unwrap_or(self.batch.text.len()));
+            self.batch.cells.truncate(first);
+        }
+        self.batch.records.truncate(kept);
+        self.batch.transactions.pop();
+    }
+
     /// Adds a row change to the open transaction and returns where its images go.
     ///
     /// # Panics
@@ -431,6 +452,27 @@ mod tests {
         assert_eq!(change.after().unwrap().values().collect::<Vec<_>>(), values);
         assert_eq!(change.after().unwrap().get(99), Value::Absent);
         assert_eq!(change.transaction().resume.as_str(), "after");
+    }
+
+    #[test]
+    fn an_abandoned_transaction_leaves_those_before_it_as_they_were() {
+        let table = table();
+        let mut builder = BatchBuilder::new();
+        builder.begin(transaction("01"));
+        builder.change(&table, Operation::Insert, 1).after([Value::Text("A-1"), Value::Null]);
+        let bytes = builder.bytes();
+        builder.begin(transaction("02"));
+        builder.abandon();
+        assert_eq!(builder.bytes(), bytes);
+        builder.begin(transaction("03"));
+        builder.change(&table, Operation::Insert, 1).after([Value::Null, Value::Text("B-1")]);
+        builder.change(&table, Operation::Delete, 2).before([Value::Text("C-1")]);
+        builder.abandon();
+        assert_eq!(builder.bytes(), bytes);
+        let batch = builder.finish();
+        assert_eq!((batch.len(), batch.transactions().len()), (1, 1));
+        let change = batch.changes().next().unwrap();
+        assert_eq!(change.after().unwrap().get(0), Value::Text("A-1"));
     }
 
     #[test]

@@ -134,6 +134,9 @@ pub struct SourceStatus {
     pub retained_bytes: Option<u64>,
     /// How much more log the server would keep before it gives us up, in bytes.
     pub safe_bytes: Option<u64>,
+    /// How long the server will keep the log that is not confirmed yet, at least, where it keeps it
+    /// by age and not for us.
+    pub log_kept_for: Option<Duration>,
     /// When the server last said anything.
     pub heard_at: Option<Timestamp>,
     /// Progress per table and pass, while and after tables are read.

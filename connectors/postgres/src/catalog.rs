@@ -391,6 +391,16 @@ pub async fn primary_key(session: &Session, oid: u32) -> Result<Vec<String>, Sou
     session.read(&doing, PRIMARY_KEY, &[&oid], |row| row.try_get(0)).await
 }
 
+/// <https://www.postgresql.org/docs/current/catalog-pg-class.html>
+const SHOWN: &str = "SELECT 1 FROM pg_class WHERE oid = $1";
+
+/// Whether the catalogue shows this table to us.
+pub(crate) async fn is_shown(session: &Session, oid: u32) -> Result<bool, SourceError> {
+    let doing = format!("look for table {oid}");
+    let found: Vec<i32> = session.read(&doing, SHOWN, &[&oid], |row| row.try_get(0)).await?;
+    Ok(!found.is_empty())
+}
+
 /// <https://www.postgresql.org/docs/current/catalog-pg-type.html>
 ///
 /// A domain stands for its base type, through any number of domains.

@@ -4,12 +4,13 @@
 //! One session serves all of it. It is opened when it is needed and opened again when it broke;
 //! that the log's end cannot be asked for a while never stops the stream.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use erpbridge_connector::{ColumnKind, SourceError, SourceErrorKind, SourceStatus, Timestamp};
 use tokio::sync::{Mutex, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_postgres::Row;
 
 use crate::config::PostgresConfig;
@@ -27,6 +28,13 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// One in so many probes also looks at the slot.
 const SLOT_EVERY: u32 = 15;
+
+/// How long a commit that the log has told may take until the server shows it to other sessions:
+/// an instant, unless the table has gone since and is never shown.
+const SHOWN_WITHIN: Duration = Duration::from_secs(1);
+
+/// Until then this is how often we look.
+const SHOWN_PAUSE: Duration = Duration::from_millis(5);
 
 /// A session for questions.
 pub struct Observer<'a> {
@@ -53,7 +61,7 @@ impl<'a> Observer<'a> {
     pub async fn facts(&self, relation: &Relation<'_>) -> Result<TableFacts, SourceError> {
         self.ask(async |session| {
             let oids: Vec<u32> = relation.columns.iter().map(|column| column.type_oid).collect();
-            let primary_key = catalog::primary_key(session, relation.oid).await?;
+            let primary_key = shown_key(session, relation).await?;
             let kinds = catalog::base_types(session, &oids).await?;
             let names = type_names(session, relation, &oids).await?;
             let kind = |oid: &u32| {
@@ -152,6 +160,30 @@ impl<'a> Observer<'a> {
         *session = Some(Arc::clone(&opened));
         Ok(opened)
     }
+}
+
+/// The primary key, once the catalogue shows the table as it was announced.
+///
+/// The log tells a commit as soon as it is on disk, which is a moment before other sessions see it.
+/// A table made just now may not be there yet, or not have its key.
+async fn shown_key(session: &Session, relation: &Relation<'_>) -> Result<Vec<String>, SourceError> {
+    let until = Instant::now() + SHOWN_WITHIN;
+    loop {
+        let key = catalog::primary_key(session, relation.oid).await?;
+        let agrees = match relation.identity {
+            b'd' => flagged(relation) == key.iter().map(String::as_str).collect(),
+            _ => !key.is_empty() || catalog::is_shown(session, relation.oid).await?,
+        };
+        if agrees || Instant::now() >= until {
+            return Ok(key);
+        }
+        tokio::time::sleep(SHOWN_PAUSE).await;
+    }
+}
+
+/// The columns that are flagged as key: under the default identity, those of the primary key.
+fn flagged<'a>(relation: &Relation<'a>) -> BTreeSet<&'a str> {
+    relation.columns.iter().filter(|column| column.key).map(|column| column.name).collect()
 }
 
 fn no_answer() -> SourceError {

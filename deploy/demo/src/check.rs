@@ -7,11 +7,13 @@ use std::fmt;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use erpbridge_test_support::oracle::{Verdict, compare, journal, net_changes, stored_events};
+use erpbridge_test_support::oracle::{
+    NetChange, Verdict, compare, journal, net_changes, stored_events,
+};
 use erpbridge_test_support::{Failure, Result, read_stream, wait_until};
 use serde_json::Value;
-use tokio_postgres::Client;
 
+use crate::database::{Client, Error, Sql};
 use crate::erp::TABLES;
 use crate::expect::expected_events;
 
@@ -19,27 +21,57 @@ use crate::expect::expected_events;
 const DRAIN_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The last change of a run: harmless, and its event can be told from all others.
-const MARKER: &str = "UPDATE legacy.spma SET sult = sult % 90 + 1, sutk = sutk + 1 \
-     WHERE suco = '01' AND susu = 'S0040' \
-     RETURNING (pg_current_xact_id()::text::numeric % 4294967296)::bigint::text";
+const MARKER: Sql = Sql::of_both(
+    "UPDATE legacy.spma SET sunm = concat('SUPPLIER 0040 / ', sutk), sutk = sutk + 1 \
+     WHERE suco = '01' AND susu = 'S0040'",
+);
+/// The marker's transaction, as the log names it: before its commit there, after it here.
+const NAMED: &str = "SELECT (pg_current_xact_id()::text::numeric % 4294967296)::bigint::text";
+const NAMED_MARIADB: &str = "SELECT @@last_gtid";
 /// The subject of the marker's event.
 const MARKER_SUBJECT: &str = "erp.legacy.demo1._.masterdata.supplier.upserted";
 
 /// Makes the database write its journal from now on.
-pub async fn begin(client: &Client) -> Result<()> {
-    client
-        .batch_execute(&journal::audit_sql(&TABLES))
-        .await
-        .map_err(|error| Failure::caused("cannot set up the audit journal", &error))
+pub async fn begin(client: &mut Client) -> Result<()> {
+    match client {
+        Client::Postgres(client) => client
+            .batch_execute(&journal::audit_sql(&TABLES))
+            .await
+            .map_err(|error| Failure::caused("cannot set up the audit journal", &error)),
+        Client::MariaDb(client) => journal::mariadb::audit(client, &TABLES).await,
+    }
+}
+
+/// Everything the journal holds, folded.
+pub async fn changes(client: &mut Client) -> Result<Vec<NetChange>> {
+    let rows = match client {
+        Client::Postgres(client) => journal::read(client, 0).await?,
+        Client::MariaDb(client) => journal::mariadb::read(client, 0).await?,
+    };
+    Ok(net_changes(&rows))
+}
+
+/// Commits the last change, and says as what.
+async fn mark(client: &mut Client) -> std::result::Result<String, Error> {
+    let mut work = client.begin().await?;
+    work.execute(MARKER, &[]).await?;
+    let named = work.postgres_text(NAMED).await?;
+    work.commit().await?;
+    let named = match named {
+        Some(named) => Some(named),
+        None => client.text(NAMED_MARIADB).await?,
+    };
+    client.committed().await?;
+    Ok(named.unwrap_or_default())
 }
 
 /// Waits until everything committed so far has had its chance to arrive: a last change is
 /// committed, and since a source's events come in commit order, nothing before it can come after
 /// its event. False if it does not arrive in time; then something is wrong, and the check tells.
-pub async fn drain(erp: &Client, nats: &async_nats::Client, stream: &str) -> Result<bool> {
-    let row = erp.query_one(MARKER, &[]).await;
-    let row = row.map_err(|error| Failure::caused("cannot commit the last change", &error))?;
-    let transaction: String = row.get(0);
+pub async fn drain(erp: &mut Client, nats: &async_nats::Client, stream: &str) -> Result<bool> {
+    let marked = mark(erp).await;
+    let transaction =
+        marked.map_err(|error| Failure::caused("cannot commit the last change", &error))?;
     let context = jetstream::new(nats.clone());
     let arrived = async || {
         let Ok(stream) = context.get_stream(stream).await else { return false };
@@ -92,8 +124,13 @@ impl fmt::Display for Outcome {
 }
 
 /// Reads both sides whole and compares them.
-pub async fn conclude(erp: &Client, nats: &async_nats::Client, stream: &str) -> Result<Outcome> {
-    let changes = net_changes(&journal::read(erp, 0).await?);
+pub async fn conclude(
+    erp: &mut Client,
+    nats: &async_nats::Client,
+    stream: &str,
+) -> Result<Outcome> {
+    let changes = changes(erp).await?;
+    let expected_events = |change: &NetChange| expected_events(change, erp.source());
     let events = stored_events(&read_stream(nats, stream).await?)?;
     let meaningless = changes.iter().filter(|change| expected_events(change).is_empty()).count();
     Ok(Outcome {

@@ -2,8 +2,8 @@
 
 use rand::Rng;
 use rand::rngs::StdRng;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, Row, Transaction};
+
+use crate::database::{Error, Parameter, Row, Sql, Work};
 
 /// Whether the action found something to do.
 pub(crate) type Done = Result<bool, Error>;
@@ -12,8 +12,8 @@ pub(crate) type Done = Result<bool, Error>;
 const PLANTS: [(&str, &str); 3] = [("01", "P10"), ("01", "P20"), ("02", "P30")];
 
 /// One person's desk during one transaction.
-pub(crate) struct Desk<'t> {
-    transaction: &'t Transaction<'t>,
+pub(crate) struct Desk<'t, 'c> {
+    work: &'t mut Work<'c>,
     /// The only source of chance.
     pub(crate) rng: &'t mut StdRng,
 }
@@ -25,36 +25,36 @@ pub(crate) struct Order {
     pub(crate) plant: String,
 }
 
-impl<'t> Desk<'t> {
-    pub(crate) fn new(transaction: &'t Transaction<'t>, rng: &'t mut StdRng) -> Self {
-        Self { transaction, rng }
+impl<'t, 'c> Desk<'t, 'c> {
+    pub(crate) fn new(work: &'t mut Work<'c>, rng: &'t mut StdRng) -> Self {
+        Self { work, rng }
     }
 
     /// Runs a statement.
     pub(crate) async fn execute(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
+        &mut self,
+        sql: Sql,
+        parameters: &[&dyn Parameter],
     ) -> Result<u64, Error> {
-        self.transaction.execute(sql, parameters).await
+        self.work.execute(sql, parameters).await
     }
 
     /// Runs a query for at most one row.
     pub(crate) async fn row(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
+        &mut self,
+        sql: Sql,
+        parameters: &[&dyn Parameter],
     ) -> Result<Option<Row>, Error> {
-        self.transaction.query_opt(sql, parameters).await
+        Ok(self.work.rows(sql, parameters).await?.into_iter().next())
     }
 
     /// Runs a query.
     pub(crate) async fn rows(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
+        &mut self,
+        sql: Sql,
+        parameters: &[&dyn Parameter],
     ) -> Result<Vec<Row>, Error> {
-        self.transaction.query(sql, parameters).await
+        self.work.rows(sql, parameters).await
     }
 
     /// True `percent` times of a hundred.
@@ -79,31 +79,26 @@ impl<'t> Desk<'t> {
     }
 
     /// Takes one of the 25 oldest orders in one of these states; nobody else can until the end
-    /// of the transaction, and nobody waits: who finds it taken takes another.
+    /// of the transaction, and nobody waits: who finds it taken does something else.
     pub(crate) async fn order(&mut self, states: &str) -> Result<Option<Order>, Error> {
-        const SQL: &str = "SELECT hdid, hdco, hdpl FROM legacy.pohd \
-             WHERE hdst = ANY (string_to_array($1, NULL)::bpchar[]) AND hdid IN \
-             (SELECT hdid FROM legacy.pohd WHERE hdst = ANY (string_to_array($1, NULL)::bpchar[]) \
-              ORDER BY hdid LIMIT 25) \
-             ORDER BY md5(hdid || $2) LIMIT 1 FOR UPDATE SKIP LOCKED";
+        const PICK: Sql = Sql::of_both(
+            "SELECT hdid FROM \
+             (SELECT hdid FROM legacy.pohd WHERE position(hdst IN $1) > 0 \
+              ORDER BY hdid LIMIT 25) AS oldest \
+             ORDER BY md5(concat(hdid, CAST($2 AS char(6)))) LIMIT 1",
+        );
+        const TAKE: Sql = Sql::of_both(
+            "SELECT hdid, hdco, hdpl FROM legacy.pohd \
+             WHERE hdid = $1 AND position(hdst IN $2) > 0 FOR UPDATE SKIP LOCKED",
+        );
         let die = self.rng.random_range(0..1_000_000).to_string();
-        let row = self.row(SQL, &[&states, &die]).await?;
+        let Some(picked) = self.row(PICK, &[&states, &die]).await? else { return Ok(None) };
+        let row = self.row(TAKE, &[&picked.get::<i64>(0), &states]).await?;
         Ok(row.map(|row| Order { id: row.get(0), company: row.get(1), plant: row.get(2) }))
     }
 
     /// Books a quantity into or out of stock: the move and the balance.
     pub(crate) async fn book(&mut self, booking: &Booking<'_>) -> Result<(), Error> {
-        const MOVE: &str = "INSERT INTO legacy.stmv \
-             (mvco, mvpl, mvit, mvty, mvqt, mvum, mvhd, mvln, mvdn, mvfl, mvtl, mvdt, mvtm) \
-             VALUES ($1, $2, $3, $4, abs($5::float8), $6, $7, $8, $9, \
-                     CASE WHEN $5 < 0 THEN 'MAIN' ELSE '' END, \
-                     CASE WHEN $5 < 0 THEN '' ELSE 'MAIN' END, \
-                     to_char(localtimestamp, 'YYYYMMDD')::integer, \
-                     to_char(localtimestamp, 'HH24MISS')::integer)";
-        const BALANCE: &str = "INSERT INTO legacy.stbl AS b (blco, blpl, blit, blum, blqt, bldt) \
-             VALUES ($1, $2, $3, $4, $5, to_char(localtimestamp, 'YYYYMMDD')::integer) \
-             ON CONFLICT (blco, blpl, blit) DO UPDATE \
-             SET blqt = b.blqt + EXCLUDED.blqt, bldt = EXCLUDED.bldt, bltk = b.bltk + 1";
         let Booking { company, plant, item, kind, quantity, unit, order, line, note } = booking;
         self.execute(MOVE, &[company, plant, item, kind, quantity, unit, order, line, note])
             .await?;
@@ -111,6 +106,32 @@ impl<'t> Desk<'t> {
         Ok(())
     }
 }
+
+const MOVE: Sql = Sql {
+    postgres: "INSERT INTO legacy.stmv \
+         (mvco, mvpl, mvit, mvty, mvqt, mvum, mvhd, mvln, mvdn, mvfl, mvtl, mvdt, mvtm) \
+         VALUES ($1, $2, $3, $4, abs($5::float8), $6, $7, $8, $9, \
+                 CASE WHEN $5 < 0 THEN 'MAIN' ELSE '' END, \
+                 CASE WHEN $5 < 0 THEN '' ELSE 'MAIN' END, \
+                 to_char(localtimestamp, 'YYYYMMDD')::integer, \
+                 to_char(localtimestamp, 'HH24MISS')::integer)",
+    mariadb: "INSERT INTO legacy.stmv \
+         (mvco, mvpl, mvit, mvty, mvqt, mvum, mvhd, mvln, mvdn, mvfl, mvtl, mvdt, mvtm) \
+         VALUES ($1, $2, $3, $4, ABS($5), $6, $7, $8, $9, \
+                 IF($5 < 0, 'MAIN', ''), IF($5 < 0, '', 'MAIN'), \
+                 DATE_FORMAT(NOW(), '%Y%m%d'), DATE_FORMAT(NOW(), '%H%i%s'))",
+};
+
+const BALANCE: Sql = Sql {
+    postgres: "INSERT INTO legacy.stbl AS b (blco, blpl, blit, blum, blqt, bldt) \
+         VALUES ($1, $2, $3, $4, $5, to_char(localtimestamp, 'YYYYMMDD')::integer) \
+         ON CONFLICT (blco, blpl, blit) DO UPDATE \
+         SET blqt = b.blqt + EXCLUDED.blqt, bldt = EXCLUDED.bldt, bltk = b.bltk + 1",
+    mariadb: "INSERT INTO legacy.stbl (blco, blpl, blit, blum, blqt, bldt) \
+         VALUES ($1, $2, $3, $4, $5, DATE_FORMAT(NOW(), '%Y%m%d')) \
+         ON DUPLICATE KEY UPDATE \
+         blqt = blqt + VALUES(blqt), bldt = VALUES(bldt), bltk = bltk + 1",
+};
 
 /// One stock move.
 pub(crate) struct Booking<'a> {

@@ -8,6 +8,7 @@
 
 mod actions;
 pub mod check;
+pub mod database;
 mod desk;
 pub mod erp;
 mod event_line;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use erpbridge_test_support::{Failure, Result, Seed};
 
+use crate::database::Source;
 use crate::simulate::Pace;
 
 /// The bridge is killed after this long if the demo has no end of its own.
@@ -14,6 +15,8 @@ const KILL_AFTER: Duration = Duration::from_secs(20);
 /// One run of the demo.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The ERP's database (`DEMO_SOURCE`).
+    pub source: Source,
     /// When it ends by itself (`DEMO_SECONDS`); until Ctrl-C if not set.
     pub length: Option<Duration>,
     /// The bridge's program (`--bridge`), or the one beside this program.
@@ -26,13 +29,14 @@ pub struct Settings {
 impl Settings {
     /// Reads environment and command line.
     pub fn take() -> Result<Self> {
-        check_source(std::env::var("DEMO_SOURCE").ok().as_deref())?;
+        let source = source(std::env::var("DEMO_SOURCE").ok().as_deref())?;
         let seconds = number::<u64>("DEMO_SECONDS")?;
         if seconds.is_some_and(|seconds| seconds < 4) {
             return Err(Failure::new("DEMO_SECONDS is too short: give it at least 4"));
         }
         let (people, rate) = (number("DEMO_PEOPLE")?, number("DEMO_RATE")?);
         Ok(Self {
+            source,
             length: seconds.map(Duration::from_secs),
             bridge: bridge(std::env::args().skip(1))?,
             pace: Pace {
@@ -49,13 +53,8 @@ impl Settings {
     }
 }
 
-fn check_source(source: Option<&str>) -> Result<()> {
-    match source {
-        None | Some("" | "postgres") => Ok(()),
-        Some(other) => Err(Failure::new(format!(
-            "there is no demo for DEMO_SOURCE=\"{other}\" yet: leave it out, or set it to postgres"
-        ))),
-    }
+fn source(text: Option<&str>) -> Result<Source> {
+    text.filter(|text| !text.is_empty()).map_or(Ok(Source::default()), str::parse)
 }
 
 fn number<N: FromStr<Err: std::error::Error + 'static>>(variable: &str) -> Result<Option<N>> {
@@ -93,10 +92,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_postgres_demo_exists() {
-        assert!(check_source(None).is_ok() && check_source(Some("postgres")).is_ok());
-        let failure = check_source(Some("mysql")).unwrap_err().to_string();
-        assert!(failure.contains("mysql") && failure.contains("set it to postgres"), "{failure}");
+    fn without_a_word_the_erp_lives_in_postgres() {
+        assert_eq!(source(None).unwrap(), Source::Postgres);
+        assert_eq!(source(Some("")).unwrap(), Source::Postgres);
+        assert_eq!(source(Some("mariadb")).unwrap(), Source::MariaDb);
+        assert!(source(Some("oracle")).is_err());
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub async fn run(settings: &Settings) -> Result<bool> {
     let mut interrupt = signal(SignalKind::interrupt())
         .map_err(|error| Failure::caused("cannot listen for Ctrl-C", &error))?;
     let screen = Arc::new(Screen::default());
-    let mut stage = Stage::set(&settings.bridge, &screen).await?;
+    let mut stage = Stage::set(settings.source, &settings.bridge, &screen).await?;
     stage.introduce(&screen, &settings.pace);
     let mut watcher = JoinSet::new();
     let messages = follow(&stage.events, stage.stream()).await?;
@@ -34,15 +34,16 @@ pub async fn run(settings: &Settings) -> Result<bool> {
         tally.transactions(),
         tally.rolled_back
     ));
+    let stream = stage.stream();
     // Dropping the wait for the bridge loses nothing but the check, and that is said.
     let drained = tokio::select! {
-        drained = check::drain(&stage.journal, &stage.events, stage.stream()) => drained?,
+        drained = check::drain(&mut stage.journal, &stage.events, stream) => drained?,
         _ = interrupt.recv() => {
             return Err(Failure::new("interrupted a second time; nothing was checked"));
         }
     };
     watcher.shutdown().await;
-    let outcome = check::conclude(&stage.journal, &stage.events, stage.stream()).await?;
+    let outcome = check::conclude(&mut stage.journal, &stage.events, stream).await?;
     tell(&screen, &stage, drained, &outcome);
     Ok(outcome.is_clean())
 }

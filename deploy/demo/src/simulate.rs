@@ -13,10 +13,9 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error};
 
 use crate::actions::Action;
+use crate::database::{Client, Error};
 use crate::erp::Erp;
 
 /// Of a hundred transactions, how many are rolled back at their end.
@@ -130,7 +129,7 @@ impl Person {
             match self.attempt(action).await {
                 Ok(true) => break,
                 Ok(false) => {}
-                Err(error) if may_be_tried_again(&error) => {}
+                Err(error) if error.may_be_tried_again() => {}
                 Err(error) => return Err(Failure::caused(format!("{action:?} failed"), &error)),
             }
         }
@@ -139,23 +138,19 @@ impl Person {
 
     /// One transaction. Dropped without commit, it is rolled back.
     async fn attempt(&mut self, action: Action) -> std::result::Result<bool, Error> {
-        let transaction = self.client.transaction().await?;
-        if !action.perform(&transaction, &mut self.rng).await? {
-            transaction.rollback().await?;
+        let mut work = self.client.begin().await?;
+        if !action.perform(&mut work, &mut self.rng).await? {
+            work.rollback().await?;
             return Ok(false);
         }
         if self.rng.random_range(0..100) < SECOND_THOUGHTS {
-            transaction.rollback().await?;
+            work.rollback().await?;
             self.tally.rolled_back += 1;
         } else {
-            transaction.commit().await?;
+            work.commit().await?;
+            self.client.committed().await?;
             *self.tally.committed.entry(action).or_default() += 1;
         }
         Ok(true)
     }
-}
-
-/// Two people waited for each other and the database chose one: nothing of it happened.
-fn may_be_tried_again(error: &Error) -> bool {
-    error.code().is_some_and(|code| *code == SqlState::T_R_DEADLOCK_DETECTED)
 }

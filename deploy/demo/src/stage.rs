@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use erpbridge_test_support::{Bridge, Directory, Failure, Nats, NatsVersion, Port, Result};
-use tokio_postgres::Client;
 
 use crate::check;
-use crate::erp::{Erp, PUBLICATION};
+use crate::database::{Client, Source};
+use crate::erp::Erp;
 use crate::screen::Screen;
 use crate::simulate::Pace;
 
@@ -35,11 +35,13 @@ pub struct Stage {
 
 impl Stage {
     /// Starts the servers, loads the ERP, and starts the bridge; returns when it is ready.
-    pub async fn set(program: &Path, screen: &Screen) -> Result<Self> {
-        screen.say("starting a private PostgreSQL with a made-up ERP, and a private NATS server …");
-        let (erp, nats) = (Erp::start().await?, Nats::start(NatsVersion::Current).await?);
-        let (journal, events) = (erp.client().await?, nats.client().await?);
-        check::begin(&journal).await?;
+    pub async fn set(source: Source, program: &Path, screen: &Screen) -> Result<Self> {
+        screen.say(format_args!(
+            "starting a private {source} with a made-up ERP, and a private NATS server …"
+        ));
+        let (erp, nats) = (Erp::start(source).await?, Nats::start(NatsVersion::Current).await?);
+        let (mut journal, events) = (erp.client().await?, nats.client().await?);
+        check::begin(&mut journal).await?;
         let (state, http) = (Directory::new("state")?, Port::reserve()?);
         let configuration = configuration(&erp, &nats, &state, &http)?;
         state.write("erpbridge.yaml", &configuration)?;
@@ -101,14 +103,12 @@ fn configuration(erp: &Erp, nats: &Nats, state: &Directory, http: &Port) -> Resu
     let mapping = mapping.canonicalize().map_err(|error| {
         Failure::caused(format_args!("cannot find the mapping \"{}\"", mapping.display()), &error)
     })?;
-    let (url, servers, http) = (erp.url(), nats.url(), http.address());
+    let (connection, servers, http) = (erp.connection(), nats.url(), http.address());
     let (mapping, state) = (mapping.display(), state.join("offsets"));
     Ok(format!(
         "sources:\n\
          \x20 - name: {SOURCE}\n\
-         \x20   postgres:\n\
-         \x20     url: {url}\n\
-         \x20     publication: {PUBLICATION}\n\
+         \x20   {connection}\n\
          \x20   mappings: [{mapping}]\n\
          nats:\n\
          \x20 servers: [{servers}]\n\

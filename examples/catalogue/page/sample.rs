@@ -37,6 +37,7 @@ pub(crate) fn sample(event: &EventDef) -> Sample {
         replica: false,
         transaction: &transaction,
         ordinal: 3,
+        late: None,
         index: 0,
         operation: if new { Operation::Insert } else { Operation::Update },
         table: "erp.document",

@@ -6,6 +6,7 @@ use erpbridge_connector::{
     Finding, Gauge, Receiver, Remedy, STOP_DEADLINE, Source, SourceContext, SourceError,
     SourceErrorKind, SourceStatus, TableSchema, TableSelection, queue,
 };
+use erpbridge_mysql::MysqlSource;
 use erpbridge_postgres::PostgresSource;
 use std::time::Duration;
 
@@ -132,6 +133,7 @@ impl AttemptError {
 pub fn make_source(config: &SourceConfig, selection: Arc<dyn TableSelection>) -> Arc<dyn Source> {
     match &config.engine {
         Engine::Postgres(postgres) => Arc::new(PostgresSource::new(postgres.clone(), selection)),
+        Engine::Mysql(mysql) => Arc::new(MysqlSource::new(mysql.clone(), selection)),
     }
 }
 
@@ -427,6 +429,8 @@ fn show(metrics: &Metrics, source: &str, status: &SourceStatus) {
     }
     let safe = status.safe_bytes.map_or(-1, gauge);
     metrics.safe_bytes.with_label_values(&[source]).set(safe);
+    let kept = status.log_kept_for.map_or(-1.0, |kept| kept.as_secs_f64());
+    metrics.log_kept.with_label_values(&[source]).set(kept);
     if let Some(heard) = status.heard_at {
         metrics.heard.with_label_values(&[source]).set(heard.as_seconds());
     }

@@ -33,6 +33,7 @@ fn facts(transaction: &Transaction) -> EventFacts<'_> {
         replica: false,
         transaction,
         ordinal: 3,
+        late: None,
         index: 0,
         operation: Operation::Update,
         table: "public.purchase",

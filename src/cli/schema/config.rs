@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{LOG_KEYS, SOURCE_KEYS, TOP_KEYS, nats, postgres};
+use crate::config::{LOG_KEYS, SOURCE_KEYS, TOP_KEYS, mysql, nats, postgres};
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 
@@ -37,6 +37,7 @@ const SOURCE: Section = Section {
     own: |key| match key {
         "name" => Some(or_variable(&json!({ "type": "string", "pattern": "^[a-z0-9_]{1,32}$" }))),
         "postgres" => Some(POSTGRES.schema()),
+        "mysql" | "mariadb" => Some(MYSQL.schema()),
         _ => None,
     },
 };
@@ -50,6 +51,16 @@ const POSTGRES: Section = Section {
 
 const POSTGRES_TLS: Section =
     Section { heading: "", keys: postgres::TLS_KEYS, required: &[], own: |_| None };
+
+const MYSQL: Section = Section {
+    heading: "`mysql`, `mariadb`",
+    keys: mysql::KEYS,
+    required: &["url"],
+    own: |key| (key == "tls").then(|| MYSQL_TLS.schema()),
+};
+
+const MYSQL_TLS: Section =
+    Section { heading: "", keys: mysql::TLS_KEYS, required: &[], own: |_| None };
 
 const NATS: Section = Section {
     heading: "`nats`",
@@ -136,13 +147,13 @@ fn kind(key: &str) -> Option<Value> {
         "mappings" | "servers" => Some(json!({
             "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
         })),
-        "replicas" | "snapshot_tables_in_parallel" => {
+        "replicas" | "server_id" | "snapshot_tables_in_parallel" => {
             Some(or_variable(&json!({ "type": "integer", "minimum": 1 })))
         }
         "required" | "deny_delete" | "deny_purge" => {
             Some(or_variable(&json!({ "type": "boolean" })))
         }
-        "max_row_bytes" | "queue_bytes" | "rows_cache_bytes" | "max_bytes" => {
+        "max_row_bytes" | "prepared_bytes" | "queue_bytes" | "rows_cache_bytes" | "max_bytes" => {
             Some(or_variable(&json!({ "type": "string", "pattern": "^[0-9]+ ?([KMG]i)?B$" })))
         }
         "connect_timeout" | "publish_timeout" | "keep_interval" | "confirm_delay"

@@ -108,7 +108,10 @@ fn describe(place: &str, key: &str) -> Option<(Shape, &'static str)> {
         ("deleted", "moved_to") => (Scalar, "the table a row moves to"),
         ("deleted", "otherwise") => (Scalar, "what a plain delete means"),
         ("lookup", "to") => (Scalar, "the table it leads to"),
-        ("lookup", "missing") => (Nullable, "`dead_letter` or `null`"),
+        ("lookup", "missing") => {
+            (ScalarOr("missing"), "`dead_letter`, `null`, `wait`, or how long a change waits")
+        }
+        ("missing", "wait") => (Scalar, "how long a change waits for the row: `90s`, `12h`, `3d`"),
         ("sum", "children") => (Scalar, "`table.lookup`: the rows that are summed"),
         ("where", "not") => (Scalars, "values that are not wanted"),
         ("event", "emit") => (Event, "the event, as `family.entity.event`"),

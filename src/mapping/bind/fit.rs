@@ -40,7 +40,16 @@ pub(super) fn codec(codec: &Codec<Written>, column: &Cell) -> Result<Codec<Writt
             misfit("holds no numbers", "name a column of numbers")
         }
         Codec::Date(_) | Codec::Moment | Codec::Instant(_) => {
-            moment(codec.clone(), column.kind, format).or_else(|(what, mend)| misfit(what, mend))
+            let codec = match (codec, column.kind) {
+                (Codec::Instant(None), Kind::LocalTimestamp | Kind::Text) => {
+                    Codec::Instant(column.reading.zone.clone())
+                }
+                (Codec::Moment, Kind::LocalTimestamp) if format.is_none() => {
+                    Codec::Instant(column.reading.zone.clone())
+                }
+                _ => codec.clone(),
+            };
+            moment(codec, column.kind, format).or_else(|(what, mend)| misfit(what, mend))
         }
         Codec::Bool(None) if column.kind != Kind::Bool => misfit(
             "is no truth value",

@@ -78,9 +78,11 @@ impl Binder<'_> {
             &mut |reference, _| {
                 let name = format!("{head}{}", reference.path.join("."));
                 let place = reference.place.clone();
-                if reference.moment == Moment::Old && name.contains('.') {
+                let own = !name.contains('.') && self.table.sum(&name).is_none();
+                if reference.moment == Moment::Old && !own {
                     let mend = "keep the value in the row's own table, or compare the new one";
-                    let problem = "only the row itself has old values, not what it looks up";
+                    let problem =
+                        "only the row itself has old values, not what it looks up or sums";
                     self.findings.error(&place, problem, mend);
                     return None;
                 }

@@ -25,7 +25,7 @@ pub(super) use self::formula::{Formula, Seen};
 pub(super) use self::slots::{Slot, SumPlan};
 pub(super) use self::value::Children;
 pub(super) use self::world::{World, prefix};
-use super::file::{Captures, Compiled, Filter, Scope, Selector, Table, Test};
+use super::file::{Captures, CodeTable, Coded, Compiled, Filter, Scope, Selector, Table, Test};
 use super::plan::{Keeping, TablePlan, View};
 use super::stage::{Bound, Written};
 use crate::canonical::EventTemplate;
@@ -134,7 +134,9 @@ fn view(source: &str, binder: &mut Binder<'_>) -> Option<View> {
         exceptions: exceptions?,
         links: links?,
         drift: mapping.drift,
+        waits: false,
     };
+    let view = View { waits: view.can_wait(), ..view };
     needs::check(&view, binder);
     Some(view)
 }
@@ -176,6 +178,7 @@ fn keeping(binder: &mut Binder<'_>) -> Result<Option<Keeping>, Unbound> {
         columns,
         places: places.into(),
         parents: parents.into_iter().collect::<Option<_>>().ok_or(Unbound)?,
+        awaited: mapping.awaits(&table.alias),
     }))
 }
 
@@ -205,11 +208,12 @@ fn scope(scope: &Scope<Written>, binder: &mut Binder<'_>) -> Option<Scope<Bound>
         Some(name) => captured(binder.captures, name)?,
         None => &binder.schema.name.schema,
     };
+    alone(raw, capture.as_deref(), aliases.as_deref(), binder)?;
     let told = match aliases {
         None => token(raw),
         Some(aliases) => match aliases.look_up(raw, None) {
-            super::file::Coded::Value(told) => token(told),
-            super::file::Coded::Null | super::file::Coded::Unknown => {
+            Coded::Value(told) => token(told),
+            Coded::Null | Coded::Unknown => {
                 let problem = format!(
                     "the aliases do not know `{raw}`, the company of `{}`",
                     binder.schema.name
@@ -223,6 +227,38 @@ fn scope(scope: &Scope<Written>, binder: &mut Binder<'_>) -> Option<Scope<Bound>
         },
     };
     Some(Scope::Constant(told.into()))
+}
+
+/// The name of no other table may give the same token: aliases that let nothing pass are checked
+/// when they are read, and a table that comes later is bound when it comes.
+fn alone(
+    raw: &str,
+    capture: Option<&str>,
+    aliases: Option<&CodeTable>,
+    binder: &mut Binder<'_>,
+) -> Option<()> {
+    if aliases.is_some_and(|aliases| !aliases.passes()) {
+        return Some(());
+    }
+    let told = |raw: &str| match aliases.map(|aliases| aliases.look_up(raw, None)) {
+        Some(Coded::Value(value)) => token(value).into_owned(),
+        _ => token(raw).into_owned(),
+    };
+    let own = told(raw);
+    for schema in binder.world.schemas {
+        let Some(captures) = binder.table.selector.captures(&schema.name) else { continue };
+        let other = match capture {
+            Some(name) => captured(&captures, name),
+            None => Some(schema.name.schema.as_str()),
+        };
+        if let Some(other) = other.filter(|other| *other != raw && told(other) == own) {
+            let problem = format!("`{other}` and `{raw}` would both be `{own}` in subjects");
+            let mend = "give both an alias; two companies under one name cannot be told apart";
+            binder.findings.error(&binder.table.place, problem, mend);
+            return None;
+        }
+    }
+    Some(())
 }
 
 fn captured<'c>(captures: &'c Captures, name: &str) -> Option<&'c str> {

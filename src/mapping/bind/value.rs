@@ -1,7 +1,7 @@
 //! Values and fields, bound.
 
 use super::column::Binder;
-use super::fit;
+use super::{Formula, fit, optional};
 use crate::canonical::Form;
 use crate::mapping::file::{
     Adjust, Children as WrittenChildren, Choice, Codec, Field, Instead, Operand, Part, Places,
@@ -25,6 +25,10 @@ pub(in crate::mapping) struct Children {
     pub prefix: Box<str>,
     /// How many cells a row has.
     pub count: usize,
+    /// Which of them are carried.
+    pub condition: Option<Formula>,
+    /// What must be looked up to know.
+    pub guards: Box<[usize]>,
     /// What identifies an item, if not its table's key.
     pub key: Option<Box<[Pick<Bound>]>>,
     /// The cell they are sorted by.
@@ -83,9 +87,14 @@ impl Binder<'_> {
                 Take::First(choices.into_iter().collect::<Option<_>>()?)
             }
             Take::TwoColumns(two) => {
-                let (date, time) = (self.part(&two.date), self.cell(&two.time));
-                let (format, zone) = (two.format, two.zone.clone());
-                Take::TwoColumns(Box::new(TwoColumns { date: date?, time: time?, format, zone }))
+                let (date, time) = (self.part(&two.date), self.cell(&two.time)?);
+                let (format, zone) = (two.format, two.zone.as_ref().or(time.reading.zone.as_ref()));
+                if zone.is_none() {
+                    let mend = "write `zone:` here, or under `read`";
+                    self.findings.error(&part.place, "whose clock is this?", mend);
+                }
+                let zone = Some(zone?.clone());
+                Take::TwoColumns(Box::new(TwoColumns { date: date?, time, format, zone }))
             }
         })
     }
@@ -200,6 +209,8 @@ impl Binder<'_> {
             return None;
         };
         let mut binder = self.of_kept(table, schema, kept);
+        let condition = optional(children.condition.as_ref(), |formula| binder.formula(formula));
+        let guards = binder.take_used();
         let fields = binder.fields(&children.fields);
         let key = children.key.as_ref().map(|key| binder.picks(key));
         let sort = children.sort.as_ref().map(|sort| binder.cell(sort));
@@ -211,6 +222,8 @@ impl Binder<'_> {
             index: kept.indexes.iter().position(|name| *name == children.lookup)?,
             prefix,
             count: kept.columns.len(),
+            condition: condition.ok()?,
+            guards,
             key: match key {
                 Some(key) => Some(key?),
                 None => None,

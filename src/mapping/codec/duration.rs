@@ -53,7 +53,13 @@ pub(crate) fn duration<'a>(
     unit: DurationUnit,
     scratch: &'a mut String,
 ) -> Option<&'a str> {
-    let number = Number::parse(text).filter(|number| number.exponent.is_none())?;
+    let mut plain = String::new();
+    let mut number = Number::parse(text)?;
+    if number.exponent.is_some() {
+        // As floats are written that are very large, very small, or of some databases at all.
+        number.write(&mut plain);
+        number = Number::parse(&plain)?;
+    }
     if number.negative && !number.is_zero() {
         return None;
     }
@@ -146,6 +152,11 @@ mod tests {
             ("90.5", Minutes, "PT90M30S"),
             ("5", WorkingDays, "P5D"),
             ("5.0", WorkingDays, "P5D"),
+            ("1e1", Days, "P10D"),
+            ("1.2e+02", Days, "P120D"),
+            ("1.5E0", Hours, "PT1H30M"),
+            ("25e-2", Days, "PT6H"),
+            ("0e9", Days, "P0D"),
         ];
         for (text, unit, expected) in cases {
             assert_eq!(duration(text, unit, &mut String::new()), Some(expected), "{text}");
@@ -162,7 +173,10 @@ mod tests {
             ("0.01", Minutes),
             ("-5", Days),
             ("5D", Days),
-            ("1e1", Days),
+            ("1e18", Days),
+            ("1e400", Days),
+            ("1e-9", Hours),
+            ("1e", Days),
             ("1234567890123456789", Days),
             ("0.1234567890123456789", Days),
             ("", Days),

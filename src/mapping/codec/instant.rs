@@ -4,7 +4,7 @@ use time::Date;
 
 use super::date::{parse_iso, write_day, write_padded};
 use super::time_of_day::{TimeOfDay, parse_clock};
-use super::zone::{LocalTimeError, LocalZone, Zone};
+use super::zone::{LocalTimeError, LocalZone, Zone, offset_of};
 use crate::canonical::Precision;
 
 /// `YYYY-MM-DD HH:MM:SS[.f…][+00]` as RFC 3339 in UTC. The text's fraction is kept digit by digit.
@@ -18,15 +18,17 @@ pub(crate) fn is_instant(text: &str) -> bool {
     zoned && instant(text, Zone::UTC, &mut String::new()) == Some(text)
 }
 
-/// [`instant`] in any zone. A text that says `+00` or `Z` itself is in UTC, whatever the zone.
+/// [`instant`] in any zone. A text that says itself how far it is ahead of UTC (`Z`, `+00`, `+02:00`,
+/// `-0530`) is, whatever the zone.
 pub(crate) fn instant_in<'a>(
     text: &str,
     zone: &LocalZone,
     scratch: &'a mut String,
 ) -> Result<&'a str, LocalTimeError> {
-    let utc = text.strip_suffix("+00").or_else(|| text.strip_suffix('Z'));
-    let (day, time) = local_time(utc.unwrap_or(text)).ok_or(LocalTimeError::Form)?;
-    let ahead = if utc.is_some() { 0 } else { zone.ahead(day, time.second)? };
+    let (local, offset) = split_offset(text).ok_or(LocalTimeError::Form)?;
+    let (day, time) = local_time(local).ok_or(LocalTimeError::Form)?;
+    let (day, time) = time.on(day).ok_or(LocalTimeError::Range)?;
+    let ahead = offset.map_or_else(|| zone.ahead(day, time.second), Ok)?;
     write_instant(day, time, ahead, scratch).ok_or(LocalTimeError::Range)?;
     Ok(scratch)
 }
@@ -41,9 +43,22 @@ pub(crate) fn moment<'a>(
     scratch: &'a mut String,
 ) -> Result<(&'a str, Precision), LocalTimeError> {
     let day = parse_iso(day_iso).ok_or(LocalTimeError::Form)?;
+    let (day, time) = time.on(day).ok_or(LocalTimeError::Range)?;
     let ahead = zone.ahead(day, time.second)?;
     write_instant(day, time, ahead, scratch).ok_or(LocalTimeError::Range)?;
     Ok((scratch, time.precision()))
+}
+
+/// The text without its own offset, and the offset in seconds.
+fn split_offset(text: &str) -> Option<(&str, Option<i32>)> {
+    const DAY: usize = "2026-11-21".len();
+    if let Some(local) = text.strip_suffix('Z') {
+        return Some((local, Some(0)));
+    }
+    let time = text.get(DAY..)?;
+    let Some(at) = time.find(['+', '-']) else { return Some((text, None)) };
+    let (local, offset) = text.split_at_checked(DAY + at)?;
+    Some((local.strip_suffix(' ').unwrap_or(local), Some(offset_of(offset)?)))
 }
 
 /// A day and a time of at least a second's precision; less would be published as if it were more.
@@ -91,6 +106,12 @@ mod tests {
             ("2026-12-31 23:30:00", "-01:30", "2027-01-01T01:00:00Z"),
             ("2026-11-21T10:00:00", "UTC", "2026-11-21T10:00:00Z"),
             ("2026-11-21T10:00:00Z", "Europe/Berlin", "2026-11-21T10:00:00Z"),
+            ("2026-11-21 10:00:00+02", "UTC", "2026-11-21T08:00:00Z"),
+            ("2026-11-21T10:00:00.5+02:00", "Asia/Kolkata", "2026-11-21T08:00:00.5Z"),
+            ("2026-11-21 10:00:00.0000000 -05:30", "UTC", "2026-11-21T15:30:00.0000000Z"),
+            ("2026-11-21T10:00:00-0530", "UTC", "2026-11-21T15:30:00Z"),
+            ("2026-12-31 24:00:00", "UTC", "2027-01-01T00:00:00Z"),
+            ("2026-03-28 24:00:00", "Europe/Berlin", "2026-03-28T23:00:00Z"),
         ];
         for (text, zone, expected) in cases {
             assert_eq!(read(text, zone).as_deref(), Some(expected), "{text}");
@@ -108,7 +129,12 @@ mod tests {
             "2026-11-21 10:00",
             "2026-11-21 25:00:00",
             "2026-11-21 10:00:00.",
-            "2026-11-21 10:00:00+02",
+            "2026-11-21 10:00:00+2",
+            "2026-11-21 10:00:00+16:00",
+            "2026-11-21 10:00:00+02:60",
+            "2026-11-21 10:00:00+02:00Z",
+            "2026-11-21 24:00:01",
+            "2026-11-21 24:00:00.1",
             "2026-1.-21 10:00:00",
             "0044-03-15 10:00:00 BC",
             "",

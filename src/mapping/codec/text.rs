@@ -27,6 +27,10 @@ pub(crate) fn pad<'a>(text: &'a str, width: usize, fill: char, scratch: &'a mut 
 
 /// In capitals, by Unicode's rules and no country's: `ß` becomes `SS`, `i` always `I`.
 pub(crate) fn upper(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        let changes = text.bytes().any(|c| c.is_ascii_lowercase());
+        return if changes { text.to_ascii_uppercase().into() } else { text.into() };
+    }
     if text.chars().all(|c| c.to_uppercase().eq([c])) {
         return Cow::Borrowed(text);
     }
@@ -35,6 +39,10 @@ pub(crate) fn upper(text: &str) -> Cow<'_, str> {
 
 /// In small letters.
 pub(crate) fn lower(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        let changes = text.bytes().any(|c| c.is_ascii_uppercase());
+        return if changes { text.to_ascii_lowercase().into() } else { text.into() };
+    }
     if text.chars().all(|c| c.to_lowercase().eq([c])) {
         return Cow::Borrowed(text);
     }
@@ -84,6 +92,12 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn letters_are_those_of_the_standard_library(text in "[ -~]{0,20}|.*") {
+            proptest::prop_assert_eq!(upper(&text), text.to_uppercase());
+            proptest::prop_assert_eq!(lower(&text), text.to_lowercase());
+        }
+
         #[test]
         fn what_is_stripped_pads_back(number: u64, zeros in 0_usize..12) {
             let text = format!("{}{number}", "0".repeat(zeros));

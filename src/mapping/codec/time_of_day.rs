@@ -1,5 +1,7 @@
 //! Times of day in the spellings ERPs use, with the precision each of them has.
 
+use time::Date;
+
 use super::date::{digits, parse_iso, whole, write_padded};
 use crate::canonical::Precision;
 
@@ -35,7 +37,7 @@ const DAY: u32 = 86_400;
 /// A time of day and how exactly it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimeOfDay {
-    /// Whole seconds since midnight.
+    /// Whole seconds since midnight: a whole day of them at its end.
     pub(super) second: u32,
     fraction: Fraction,
     precision: Precision,
@@ -50,7 +52,8 @@ struct Fraction {
 
 impl TimeOfDay {
     fn new(hour: u32, minute: u32, second: u32, precision: Precision) -> Option<Self> {
-        let exists = hour < 24 && minute < 60 && second < 60;
+        let end = (hour, minute, second) == (24, 0, 0);
+        let exists = end || (hour < 24 && minute < 60 && second < 60);
         let second = exists.then(|| (hour * 60 + minute) * 60 + second)?;
         Some(Self { second, fraction: Fraction::default(), precision })
     }
@@ -58,6 +61,20 @@ impl TimeOfDay {
     /// How exactly the source knows it: [`Precision::Micro`] stands for every fraction.
     pub(crate) fn precision(self) -> Precision {
         self.precision
+    }
+
+    /// The same on a day: its end is the beginning of the next.
+    pub(super) fn on(self, day: Date) -> Option<(Date, Self)> {
+        if self.second < DAY {
+            return Some((day, self));
+        }
+        Some((day.next_day()?, Self { second: 0, ..self }))
+    }
+
+    /// Nothing comes after the end of a day.
+    fn checked(self) -> Option<Self> {
+        let within = self.second < DAY || (self.second == DAY && self.fraction.digits == 0);
+        within.then_some(self)
     }
 
     /// Appends what is written behind the second.
@@ -69,7 +86,7 @@ impl TimeOfDay {
     }
 }
 
-/// Reads a time of day, from 00:00 to the last instant before 24:00. Numbers may have lost their
+/// Reads a time of day, from 00:00 to 24:00, which is the end of the day. Numbers may have lost their
 /// leading zeros and may have a zero fraction.
 pub(crate) fn time_of_day(text: &str, format: TimeFormat) -> Option<TimeOfDay> {
     if format == TimeFormat::Iso {
@@ -94,7 +111,7 @@ pub(crate) fn time_of_day(text: &str, format: TimeFormat) -> Option<TimeOfDay> {
 
 fn since_midnight(second: u32, fraction: Fraction) -> Option<TimeOfDay> {
     let precision = if fraction.places > 0 { Precision::Micro } else { Precision::Second };
-    (second < DAY).then_some(TimeOfDay { second, fraction, precision })
+    TimeOfDay { second, fraction, precision }.checked()
 }
 
 /// What follows the day, if there is one.
@@ -118,7 +135,7 @@ pub(super) fn parse_clock(text: &str) -> Option<TimeOfDay> {
     };
     let time = TimeOfDay::new(hour, minute, two_digits(second)?, Precision::Micro)?;
     let places = u32::try_from(fraction.len()).ok().filter(|places| *places <= 9)?;
-    Some(TimeOfDay { fraction: Fraction { digits: digits(fraction)?, places }, ..time })
+    TimeOfDay { fraction: Fraction { digits: digits(fraction)?, places }, ..time }.checked()
 }
 
 fn two_digits(text: &str) -> Option<u32> {
@@ -169,6 +186,12 @@ mod tests {
             ("86399", Seconds, "23:59:59", Second),
             ("34205250", Milliseconds, "09:30:05.250", Micro),
             ("0", Milliseconds, "00:00:00.000", Micro),
+            // The end of the day.
+            ("2400", Hhmm, "24:00:00", Minute),
+            ("240000", Hhmmss, "24:00:00", Second),
+            ("24:00:00", Iso, "24:00:00", Second),
+            ("24:00:00.000", Iso, "24:00:00.000", Micro),
+            ("86400", Seconds, "24:00:00", Second),
         ];
         for (text, format, expected, precision) in spellings {
             assert_eq!(read(text, format), Some((expected.to_owned(), precision)), "{text}");
@@ -179,18 +202,19 @@ mod tests {
     fn a_time_that_does_not_exist_is_refused() {
         use TimeFormat::{Hhmm, Hhmmss, Iso, Milliseconds, Seconds};
         let wrong = [
-            ("2400", Hhmm),
+            ("2401", Hhmm),
             ("1060", Hhmm),
             ("00930", Hhmm),
             ("93005", Hhmm),
             ("9.5", Hhmm),
             ("-930", Hhmm),
             ("", Hhmm),
-            ("240000", Hhmmss),
+            ("240001", Hhmmss),
             ("96000", Hhmmss),
             ("0093005", Hhmmss),
-            ("24:00", Iso),
-            ("24:00:00", Iso),
+            ("24:01", Iso),
+            ("24:00:00.5", Iso),
+            ("25:00", Iso),
             ("09:60", Iso),
             ("23:59:60", Iso),
             ("9:3", Iso),
@@ -201,9 +225,9 @@ mod tests {
             ("-09:30:05", Iso),
             ("1754-02-30 09:30", Iso),
             ("930", Iso),
-            ("86400", Seconds),
+            ("86401", Seconds),
             ("34205.25", Seconds),
-            ("86400000", Milliseconds),
+            ("86400001", Milliseconds),
             ("99999999999999999999", Milliseconds),
         ];
         for (text, format) in wrong {
@@ -237,7 +261,7 @@ mod tests {
         fn any_text_is_a_time_or_none(text in "[0-9]{1,2}(:[0-9]{1,2}){0,2}([.][0-9]{0,10})?|[0-9]{0,12}[.]?0?|.*") {
             for (_, format) in TimeFormat::NAMES {
                 if let Some((written, _)) = read(&text, format) {
-                    proptest::prop_assert!(*written < *"24", "{} gave {}", text, written);
+                    proptest::prop_assert!(*written <= *"24:00:00.000000000", "{} gave {}", text, written);
                 }
             }
         }

@@ -36,6 +36,16 @@ impl Zone {
     }
 }
 
+/// An offset as texts carry it, in seconds: `+02:00`, `+02` or `+0200`.
+pub(super) fn offset_of(text: &str) -> Option<i32> {
+    match (text.len(), text.split_at_checked(3)) {
+        (3, _) => Zone::parse(&format!("{text}:00")),
+        (5, Some((hours, minutes))) => Zone::parse(&format!("{hours}:{minutes}")),
+        _ => Zone::parse(text).filter(|_| text.starts_with(['+', '-'])),
+    }
+    .map(Zone::seconds)
+}
+
 /// Which instant a local time means that a clock shows twice, when it is put back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Overlap {

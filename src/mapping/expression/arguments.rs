@@ -10,6 +10,7 @@ use super::decimal::{Decimal, Rounding};
 use super::evaluate::{Outcome, Stop, known, misfit, read_day, too_large};
 use super::functions::Function;
 use super::instant::Instant;
+use super::json;
 use super::program::Node;
 use super::text::{self, Joined};
 use super::{Inputs, MAX_TEXT, Type};
@@ -54,6 +55,7 @@ impl<'v> Arguments<'v> {
             Function::StartsWith => Ok(Datum::Bool(self.text(0)?.starts_with(&*self.text(1)?))),
             Function::EndsWith => Ok(Datum::Bool(self.text(0)?.ends_with(&*self.text(1)?))),
             Function::Contains => Ok(Datum::Bool(self.text(0)?.contains(&*self.text(1)?))),
+            Function::Json => self.json().map(Datum::Text),
             Function::Coalesce => self.first_known(),
             Function::Min => self.extreme(Ordering::Less),
             Function::Max => self.extreme(Ordering::Greater),
@@ -133,6 +135,16 @@ impl<'v> Arguments<'v> {
     fn split(self) -> Outcome<Datum<'v>> {
         let (text, separator) = (self.text(0)?, self.filled(1)?);
         Ok(Datum::Texts(Texts::Split { text, separator }))
+    }
+
+    fn json(self) -> Outcome<Cow<'v, str>> {
+        let path = self.text(1)?;
+        let found = match self.text(0)? {
+            Cow::Borrowed(text) => json::at(text, &path),
+            Cow::Owned(text) => json::at(&text, &path)
+                .map(|found| found.map(|found| Cow::Owned(found.into_owned()))),
+        };
+        found.map_err(|why| self.fails(why))?.ok_or(Stop::Null)
     }
 
     fn concat(self) -> Outcome<Cow<'v, str>> {

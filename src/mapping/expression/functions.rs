@@ -17,6 +17,7 @@
 //! | `rpad(text, size[, fill])` | text | the same on the right |
 //! | `ltrim0(text)` | text | without leading zeros; of zeros only, one stays |
 //! | `matches(text, "pattern")` | bool | whether the regular expression is found in it; `^` and `$` to say the whole text |
+//! | `json(text, "path")` | text | the value in a JSON text, by names and places: `lines.0.code`; numbers as they are written, null where there is none |
 //! | `coalesce(value, value, ...)` | as its values | the first that is not null |
 //! | `number(text)` | number | the number it writes: `12`, `-0.50`, `1e3`; another text is an error |
 //! | `text(value)` | text | the canonical text of any value |
@@ -57,6 +58,7 @@ pub(super) enum Function {
     Rpad,
     Ltrim0,
     Matches,
+    Json,
     Coalesce,
     Number,
     Text,
@@ -184,7 +186,7 @@ const fn many(
 }
 
 /// All functions but `changed`, which takes a column and not a value.
-pub(super) const FUNCTIONS: [Signature; 30] = [
+pub(super) const FUNCTIONS: [Signature; 31] = [
     of("trim(text)", Function::Trim, &[TEXT], Type::Text),
     of("upper(text)", Function::Upper, &[TEXT], Type::Text),
     of("lower(text)", Function::Lower, &[TEXT], Type::Text),
@@ -200,6 +202,7 @@ pub(super) const FUNCTIONS: [Signature; 30] = [
     short("rpad(text, size[, fill])", Function::Rpad, &[TEXT, COUNT, FILLED], Type::Text),
     of("ltrim0(text)", Function::Ltrim0, &[TEXT], Type::Text),
     of("matches(text, \"pattern\")", Function::Matches, &[TEXT, LITERAL], Type::Bool),
+    of("json(text, \"path\")", Function::Json, &[TEXT, LITERAL], Type::Text),
     many("coalesce(value, value, ...)", Function::Coalesce, &[SINGLE, SINGLE], Gives::Theirs),
     of("number(text)", Function::Number, &[TEXT], Type::Number),
     of("text(value)", Function::Text, &[SINGLE], Type::Text),

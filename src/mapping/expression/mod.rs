@@ -30,6 +30,7 @@ mod decimal;
 mod evaluate;
 mod functions;
 mod instant;
+mod json;
 mod lexer;
 mod parser;
 mod program;

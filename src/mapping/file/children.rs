@@ -2,7 +2,7 @@
 
 use super::codec::CodeTables;
 use super::field::{Field, parse_fields};
-use super::formula::Pick;
+use super::formula::{Formula, Pick};
 use super::names::ColumnName;
 use crate::canonical::FieldDef;
 use crate::document::{Findings, Node, Place};
@@ -16,6 +16,8 @@ pub(in crate::mapping) struct Children {
     pub table: String,
     /// Their lookup that leads here.
     pub lookup: String,
+    /// Which of them are carried; all, if nothing is said.
+    pub condition: Option<Formula>,
     /// What identifies an item, if not its table's key.
     pub key: Option<Box<[Pick<Written>]>>,
     /// The column they are sorted by, if not by their keys.
@@ -27,7 +29,7 @@ pub(in crate::mapping) struct Children {
 }
 
 impl Children {
-    /// Reads `{ children: table.lookup, sort, key, fields }`.
+    /// Reads `{ children: table.lookup, if, sort, key, fields }`.
     pub(super) fn parse(
         items: &[FieldDef],
         node: &Node,
@@ -52,6 +54,7 @@ impl Children {
         Some(Self {
             table: table.to_owned(),
             lookup: lookup.to_owned(),
+            condition: fields.get("if").and_then(|node| Formula::condition(node, findings)),
             key: fields.get("key").map(|node| Pick::parse_list(node, findings)),
             sort: fields.get("sort").and_then(|node| ColumnName::parse(node, findings)),
             fields: parsed,

@@ -221,9 +221,13 @@ pub(super) fn local_zone(fields: &Fields<'_>, findings: &mut Findings) -> Option
     let gap = fields.get("gap").map(|node| word(node, &Gap::NAMES, findings));
     let (overlap, gap) =
         (overlap.unwrap_or(Some(Overlap::default())), gap.unwrap_or(Some(Gap::default())));
+    let (zone, overlap, gap) = (zone(node, findings), overlap?, gap?);
+    zone.map(|zone| zone.with(overlap, gap))
+}
+
+/// A zone by itself.
+pub(super) fn zone(node: &Node, findings: &mut Findings) -> Option<LocalZone> {
     let zone = LocalZone::parse(node.as_text(findings)?);
-    let (overlap, gap) = (overlap?, gap?);
-    let zone = zone.map(|zone| zone.with(overlap, gap));
     if zone.is_none() {
         let mend = "write `UTC`, a fixed offset as \"+02:00\", or a name as Europe/Berlin";
         findings.error(&node.place, "not a zone", mend);

@@ -127,6 +127,14 @@ impl Compiled {
             || self.moves_to(alias)
     }
 
+    /// Whether changes of other tables may wait for rows of the table.
+    pub(in crate::mapping) fn awaits(&self, alias: &str) -> bool {
+        let lookups = self.tables.values().flat_map(|table| &table.lookups);
+        lookups
+            .filter(|lookup| lookup.to == alias)
+            .any(|lookup| lookup.missing.patience().is_some())
+    }
+
     /// Whether rows of the table found by a snapshot make events.
     pub(in crate::mapping) fn snapshots(&self, alias: &str) -> bool {
         self.all_rules().any(|rule| rule.on == alias && rule.when.has(Step::Read))

@@ -76,8 +76,14 @@ impl<'t, 'f> Keeping<'t, 'f> {
 
     fn sum(&mut self, parent: &'t Table, sum: &'t Sum) {
         self.index(&parent.alias, &sum.table, &sum.lookup, &sum.place);
+        let summed =
+            |name: &str| self.tables.get(&sum.table).is_some_and(|of| of.sum(name).is_some());
         for column in sum.columns() {
-            if column.name.contains('.') {
+            if summed(&column.name) {
+                let mend = "sum the column that the other sum is made of";
+                let problem = format!("`{}` is a sum itself", column.name);
+                self.findings.error(&column.place, problem, mend);
+            } else if column.name.contains('.') {
                 let mend = "sum a column of the table itself, on conditions of its own columns";
                 let problem = "a sum cannot look anything up";
                 self.findings.error(&column.place, problem, mend);
@@ -131,7 +137,8 @@ impl<'t, 'f> Keeping<'t, 'f> {
         let Some(table) = self.index(parent, alias, lookup, &children.place) else { return };
         let columns = children.fields.iter().flat_map(super::field::Field::columns);
         let picks = children.key.iter().flatten().flat_map(super::formula::Pick::columns);
-        for column in columns.chain(picks).chain(children.sort.clone()) {
+        let condition = children.condition.iter().flat_map(super::formula::Formula::columns);
+        for column in columns.chain(picks).chain(condition).chain(children.sort.clone()) {
             if column.name.contains('.') {
                 self.follow(table, &column);
                 self.keep_by(table, &column);

@@ -2,7 +2,7 @@
 
 use super::formula::{Formula, Pick};
 use super::names::{ColumnName, check_name, word};
-use crate::document::{Entry, Findings, Place};
+use crate::document::{Content, Entry, Findings, Node, Place};
 use crate::mapping::keys;
 use crate::mapping::stage::Written;
 
@@ -14,6 +14,61 @@ pub(in crate::mapping) enum Missing {
     DeadLetter,
     /// What is asked of it is null.
     Null,
+    /// The change waits for the row, and what happens to its own row later waits behind it.
+    Wait(Patience),
+}
+
+/// How long a change waits: microseconds of the source's own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::mapping) struct Patience(pub i64);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(7 * DAY)
+    }
+}
+
+const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+/// A row that did not come in a year does not come.
+const LONGEST: i64 = 366 * DAY;
+
+impl Missing {
+    /// How long a change waits, if it does.
+    pub(in crate::mapping) fn patience(self) -> Option<Patience> {
+        match self {
+            Self::Wait(patience) => Some(patience),
+            Self::DeadLetter | Self::Null => None,
+        }
+    }
+
+    /// Reads `dead_letter`, `null`, `wait` or `{ wait: 3d }`.
+    fn parse(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let words = [
+            ("dead_letter", Self::DeadLetter),
+            ("null", Self::Null),
+            ("wait", Self::Wait(Patience::default())),
+        ];
+        match &node.content {
+            _ if node.is_null() => Some(Self::Null),
+            Content::Map(_) => {
+                let fields = node.fields(keys::MISSING, findings)?;
+                Patience::parse(fields.required("wait", findings)?, findings).map(Self::Wait)
+            }
+            _ => word(node, &words, findings),
+        }
+    }
+}
+
+impl Patience {
+    fn parse(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let micros = i64::try_from(node.as_duration(findings)?.as_micros()).unwrap_or(i64::MAX);
+        if !(1..=LONGEST).contains(&micros) {
+            let mend = "write a time between `1s` and `366d`";
+            findings.error(&node.place, "nothing waits that short or that long", mend);
+            return None;
+        }
+        Some(Self(micros))
+    }
 }
 
 /// Rows of another table that belong to rows of this one.
@@ -45,11 +100,9 @@ impl Lookup {
         let to = fields.required("to", findings).and_then(|node| node.as_text(findings));
         let by = fields.required("by", findings).map(|node| Pick::parse_list(node, findings));
         let condition = fields.get("if").and_then(|node| Formula::condition(node, findings));
-        let words = [("dead_letter", Missing::DeadLetter), ("null", Missing::Null)];
         let missing = match fields.get("missing") {
             None => Missing::DeadLetter,
-            Some(node) if node.is_null() => Missing::Null,
-            Some(node) => word(node, &words, findings)?,
+            Some(node) => Missing::parse(node, findings)?,
         };
         let (name, place) = (entry.key.clone(), entry.place.clone());
         Some(Self { name, to: to?.to_owned(), by: by?, condition, missing, place })

@@ -49,7 +49,7 @@ pub(super) use first::Choice;
 pub(super) use formula::{Formula, Pick};
 pub(super) use keeping::Kept;
 pub(super) use link::Link;
-pub(super) use lookup::{Lookup, Missing};
+pub(super) use lookup::{Lookup, Missing, Patience};
 pub(super) use names::{ColumnName, check_name};
 pub(super) use part::{Instead, Part, Take};
 pub(super) use reading::{Reading, ReadingRules};

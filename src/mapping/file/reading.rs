@@ -8,9 +8,10 @@ use std::borrow::Cow;
 
 use erpbridge_connector::Value;
 
+use super::codec::zone;
 use super::names::word;
 use crate::document::{Fields, Findings, Node};
-use crate::mapping::codec::{self, Charset, CodePage, DateFormat};
+use crate::mapping::codec::{self, Charset, CodePage, DateFormat, LocalZone};
 use crate::mapping::keys;
 use crate::mapping::plan::Desk;
 
@@ -59,6 +60,7 @@ pub(in crate::mapping) struct ReadingRules {
     pad: Option<Pad>,
     case: Option<Case>,
     charset: Option<Charset>,
+    zone: Option<LocalZone>,
     date: Option<DateFormat>,
 }
 
@@ -101,6 +103,7 @@ impl ReadingRules {
             pad: fields.get("pad").and_then(|value| pad(value, findings)),
             case: fields.get("case").and_then(|value| word(value, &Case::NAMES, findings)),
             charset: fields.get("charset").and_then(|value| charset(value, findings)),
+            zone: fields.get("zone").and_then(|value| zone(value, findings)),
             date: None,
         }
     }
@@ -116,6 +119,7 @@ impl ReadingRules {
             pad: self.pad.or(other.pad),
             case: self.case.or(other.case),
             charset: self.charset.clone().or_else(|| other.charset.clone()),
+            zone: self.zone.clone().or_else(|| other.zone.clone()),
             date: self.date.or(other.date),
         }
     }
@@ -135,6 +139,7 @@ impl ReadingRules {
             pad: rules.pad,
             case: rules.case,
             charset: rules.charset,
+            zone: rules.zone,
             date: rules.date,
         }
     }
@@ -182,6 +187,8 @@ pub(in crate::mapping) struct Reading {
     pad: Option<Pad>,
     case: Option<Case>,
     charset: Option<Charset>,
+    /// Whose clock its local times are of, if it says so.
+    pub(in crate::mapping) zone: Option<LocalZone>,
     /// How the column writes a day, if it says so.
     pub(in crate::mapping) date: Option<DateFormat>,
 }

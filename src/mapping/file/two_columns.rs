@@ -18,8 +18,8 @@ pub(in crate::mapping) struct TwoColumns<S: Stage> {
     pub time: S::Column,
     /// How it is written.
     pub format: TimeFormat,
-    /// Whose clock it is.
-    pub zone: LocalZone,
+    /// Whose clock it is; none if the reading rules say it.
+    pub zone: Option<LocalZone>,
 }
 
 impl TwoColumns<Written> {
@@ -31,10 +31,11 @@ impl TwoColumns<Written> {
             date.and_then(|node| Part::parse(&FieldKind::Date, Form::Any, node, codes, findings));
         let time = fields.required("time", findings);
         let time = time.and_then(|node| time_of_day(node, findings));
-        let zone = local_zone(&fields, findings);
+        let said = ["zone", "overlap", "gap"].iter().any(|key| fields.get(key).is_some());
+        let zone = if said { Some(local_zone(&fields, findings)?) } else { None };
         let date = date.filter(|date| matches!(date.codec, Codec::Date(_)));
         let (time, format) = time?;
-        Some(Self { date: date?, time, format, zone: zone? })
+        Some(Self { date: date?, time, format, zone })
     }
 }
 

@@ -6,12 +6,12 @@ use super::{KeptRow, KeptTable, Rows, RowsError};
 
 /// Last images in memory. It forgets them with the process, and searches for children by looking
 /// at every row of the table.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryRows {
     tables: BTreeMap<KeptTable, BTreeMap<Box<str>, Held>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Held {
     row: KeptRow,
     parents: Box<[Option<Box<str>>]>,
@@ -60,6 +60,13 @@ impl Rows for MemoryRows {
     fn remove(&mut self, table: KeptTable, key: &str) -> Result<(), RowsError> {
         if let Some(rows) = self.tables.get_mut(&table) {
             rows.remove(key);
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, table: KeptTable, prefix: &str) -> Result<(), RowsError> {
+        if let Some(rows) = self.tables.get_mut(&table) {
+            rows.retain(|key, _| !key.starts_with(prefix));
         }
         Ok(())
     }

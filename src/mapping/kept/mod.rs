@@ -123,6 +123,12 @@ pub trait Rows {
     /// # Errors
     /// If it cannot be written.
     fn remove(&mut self, table: KeptTable, key: &str) -> Result<(), RowsError>;
+
+    /// Forgets every row whose key begins with `prefix`.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get) and [`remove`](Self::remove).
+    fn clear(&mut self, table: KeptTable, prefix: &str) -> Result<(), RowsError>;
 }
 
 /// The remembered rows cannot be read or written.

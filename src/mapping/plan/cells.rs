@@ -118,9 +118,9 @@ impl Part<Bound> {
     pub(super) fn any_cell(&self, test: impl Fn(&Cell) -> bool) -> bool {
         // The usual part is one column.
         if let (Take::Column(cell), [], None) = (&self.take, &*self.adjust, &self.default)
-            && test(cell)
+            && !matches!(self.codec, Codec::Implied(_))
         {
-            return true;
+            return test(cell);
         }
         let mut any = false;
         self.each_cell(&mut |cell| any = any || test(cell));

@@ -5,6 +5,7 @@ use std::cell::{RefCell, RefMut};
 use std::sync::Arc;
 
 use bumpalo::Bump;
+use hashbrown::{HashMap, HashSet};
 
 use crate::mapping::codec::Pseudonym;
 
@@ -17,7 +18,12 @@ pub struct Desk {
     /// Of expressions, whose inputs are decoded on the way.
     inner: RefCell<String>,
     pseudonym: Option<Arc<Pseudonym>>,
+    /// Values of columns that are known to have their subject tokens.
+    claimed: RefCell<HashMap<Box<str>, HashSet<Box<str>>>>,
 }
+
+/// So many values of a column are known by heart.
+const MAX_CLAIMED: usize = 10_000;
 
 impl Desk {
     /// A desk that can write pseudonyms.
@@ -67,6 +73,24 @@ impl Desk {
     ) -> Option<&'v str> {
         let mut scratch = self.scratch.borrow_mut();
         decode(text, &mut scratch).map(|text| self.copy(text))
+    }
+
+    /// Whether a value of a column is known to have its subject token.
+    pub(in crate::mapping) fn has_claimed(&self, column: &str, value: &str) -> bool {
+        self.claimed.borrow().get(column).is_some_and(|values| values.contains(value))
+    }
+
+    /// Notes that it has.
+    pub(in crate::mapping) fn note_claim(&self, column: &str, value: &str) {
+        let mut claimed = self.claimed.borrow_mut();
+        if !claimed.contains_key(column) {
+            claimed.insert(column.into(), HashSet::new());
+        }
+        let Some(values) = claimed.get_mut(column) else { return };
+        if values.len() >= MAX_CLAIMED {
+            values.clear();
+        }
+        values.insert(value.into());
     }
 
     /// Where an expression may write.

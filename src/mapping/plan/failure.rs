@@ -12,6 +12,7 @@ use crate::mapping::file::{CodeTable, Codec};
 use crate::mapping::kept::RowsError;
 use crate::mapping::net::{NetChange, NetImage};
 use crate::mapping::stage::Bound;
+use crate::mapping::waiting::Awaited;
 
 /// Why a rule could not make its event. The sentence names columns, never values.
 #[derive(Debug)]
@@ -48,6 +49,23 @@ pub(in crate::mapping) enum Trouble {
     Letter(Failure),
     /// The remembered rows cannot be read.
     Rows(RowsError),
+    /// It waits for a row.
+    Wait(Awaited),
+}
+
+/// What ends the mapping of a change.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// Nothing more may be mapped.
+    Plan(PlanError),
+    /// The change waits for a row.
+    Wait(Awaited),
+}
+
+impl<E: Into<PlanError>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Plan(error.into())
+    }
 }
 
 impl From<Failure> for Trouble {

@@ -3,12 +3,12 @@
 
 use erpbridge_connector::Value;
 
-use super::failure::{Failure, PlanError, Trouble};
+use super::failure::{Failure, Halt, Trouble};
 use super::look::look_up;
 use super::row::Row;
 use super::sight::{Ground, LookedRows};
 use super::value::{join, join_cells};
-use super::write::{company, scope_token};
+use super::write::{company, scopes};
 use super::{Desk, Pass, TablePlan, View, Work};
 use crate::canonical::{EventFacts, EventTemplate, write_event};
 use crate::mapping::bind::Formula;
@@ -52,16 +52,20 @@ impl TablePlan {
         desk.clear();
         let connects = |view: &&View| !view.links.is_empty() || view.moved.is_some();
         for view in self.views.iter().filter(connects) {
-            view.connect(change, memory, desk)?;
+            // What waits holds its links in order: later ones when they are told.
+            let later = view.is_behind(change, memory, desk)?;
+            view.connect(change, later, memory, desk)?;
         }
         Ok(())
     }
 }
 
 impl View {
-    fn connect(
+    /// Remembers the links of a change, unless they come later, and whether its row has moved.
+    pub(super) fn connect(
         &self,
         change: &NetChange<'_>,
+        later: bool,
         memory: &mut Memory<'_>,
         desk: &Desk,
     ) -> Result<(), RowsError> {
@@ -74,14 +78,14 @@ impl View {
             }
             Err(Trouble::Rows(error)) => return Err(error),
             // It is told when the change is applied.
-            Ok(None) | Err(Trouble::Letter(_)) => return Ok(()),
+            Ok(None) | Err(Trouble::Letter(_) | Trouble::Wait(_)) => return Ok(()),
         };
-        if matches!(pass.step, Step::Deleted | Step::Moved) {
+        if later || matches!(pass.step, Step::Deleted | Step::Moved) {
             return Ok(());
         }
         for link in &self.links {
             match self.hold(link, &pass, &mut looked, memory, desk) {
-                Ok(()) | Err(Trouble::Letter(_)) => {}
+                Ok(()) | Err(Trouble::Letter(_) | Trouble::Wait(_)) => {}
                 Err(Trouble::Rows(error)) => return Err(error),
             }
         }
@@ -108,7 +112,7 @@ impl View {
         let news = memory.link(child, &parent, &holder)?;
         let known_before = pass.step == Step::Updated || !link.follows;
         if news && known_before && pass.step != Step::Read {
-            memory.note_fresh(pass.change.ordinal, &link.id, (own, other));
+            memory.note_fresh(pass.change.told_as(), &link.id, (own, other));
         }
         Ok(())
     }
@@ -119,14 +123,15 @@ impl View {
         pass: &Pass<'_>,
         looked: &mut LookedRows,
         work: &mut Work<'_, '_>,
-    ) -> Result<(), PlanError> {
+    ) -> Result<(), Halt> {
         for link in &self.links {
-            let fresh = work.memory.fresh(pass.change.ordinal, &link.id);
+            let fresh = work.memory.fresh(pass.change.told_as(), &link.id);
             let Some((own, other)) = fresh else { continue };
             let ends = (work.desk.copy(own), work.desk.copy(other));
             match self.tell(link, ends, pass, looked, work) {
                 Ok(()) => work.index += 1,
                 Err(Trouble::Rows(error)) => return Err(error.into()),
+                Err(Trouble::Wait(awaited)) => return Err(Halt::Wait(awaited)),
                 Err(Trouble::Letter(failure)) => {
                     let letter = failure.letter(&link.template, self, None, pass.change);
                     work.out.dead_letters.push(letter);
@@ -148,10 +153,7 @@ impl View {
         look_up(&self.slots, &link.slots, ground, looked, desk, work.memory)?;
         let row = pass.row(looked, desk, None);
         let company = company(&self.company, &row.is)?;
-        let plant = match &self.plant {
-            Some(plant) => scope_token(plant, &row.is)?,
-            None => None,
-        };
+        let plant = scopes(self, self.plant.as_ref(), company, &row.is, work.memory)?;
         let (one, two) = ((&*link.from, own), (&*link.to, other));
         let (ancestor, descendant) = if link.follows { (two, one) } else { (one, two) };
         let descent = self.descent(descendant.0, descendant.1, work.memory, desk)?;
@@ -164,6 +166,7 @@ impl View {
             aliases: &[],
             transaction: pass.change.transaction,
             ordinal: pass.change.ordinal,
+            late: pass.change.late,
             index: work.index,
             operation: row.operation(),
             table: &self.table,

@@ -11,13 +11,23 @@ use super::sight::{Ground, LookedRows, Sight};
 use super::value::join;
 use crate::canonical::FieldWriter;
 use crate::deadletter::Reason;
-use crate::mapping::bind::{Cell, Children};
+use crate::mapping::bind::{Cell, Children, Formula};
 use crate::mapping::codec;
 use crate::mapping::kept::KeptRow;
 use crate::mapping::memory::Memory;
 
 /// More parts than this do not belong into one event.
 const MAX_ITEMS: usize = 1000;
+
+/// More than this are not looked through for those that belong.
+const MAX_FILTERED: usize = 10_000;
+
+fn within(name: &str, rows: usize, most: usize) -> Result<(), Failure> {
+    if rows <= most {
+        return Ok(());
+    }
+    Err(Failure::new(Reason::TooLarge, format!("field `{name}` has more than {most} rows")))
+}
 
 impl Children {
     /// Writes the rows that point to `parent`.
@@ -31,10 +41,12 @@ impl Children {
     ) -> Result<(), Trouble> {
         let desk = row.is.desk;
         let parent = desk.prefixed(&self.prefix, desk.copy(parent));
-        let mut rows = memory.children(self.table, self.index, parent, MAX_ITEMS)?;
-        if rows.len() > MAX_ITEMS {
-            let detail = format!("field `{name}` has more than {MAX_ITEMS} rows");
-            return Err(Failure::new(Reason::TooLarge, detail).into());
+        let most = if self.condition.is_some() { MAX_FILTERED } else { MAX_ITEMS };
+        let mut rows = memory.children(self.table, self.index, parent, most)?;
+        within(name, rows.len(), most)?;
+        if let Some(condition) = &self.condition {
+            rows = self.filtered(rows, condition, row, memory)?;
+            within(name, rows.len(), MAX_ITEMS)?;
         }
         if let Some(sort) = &self.sort {
             rows.sort_by(|(_, one), (_, other)| self.compare(sort, one, other, row));
@@ -55,6 +67,28 @@ impl Children {
             }
             Ok(())
         })
+    }
+
+    /// The rows for which a condition holds.
+    fn filtered(
+        &self,
+        rows: Vec<(Box<str>, KeptRow)>,
+        condition: &Formula,
+        row: &Row<'_>,
+        memory: &mut Memory<'_>,
+    ) -> Result<Vec<(Box<str>, KeptRow)>, Trouble> {
+        let mut wanted = Vec::new();
+        for (key, kept) in rows {
+            let mut looked = LookedRows::new();
+            looked.resize_with(self.slots.len(), Default::default);
+            let ground = Ground::Kept(&kept, self.count);
+            look_up(&self.slots, &self.guards, ground, &mut looked, row.is.desk, memory)?;
+            let sight = Sight { row: ground, looked: &looked, ..row.is };
+            if Row::alone(sight).holds(condition)? {
+                wanted.push((key, kept));
+            }
+        }
+        Ok(wanted)
     }
 
     fn key_of<'v>(&'v self, remembered: &'v str, item: &Row<'v>) -> Result<&'v str, Failure> {

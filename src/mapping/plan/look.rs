@@ -13,6 +13,7 @@ use crate::mapping::expression;
 use crate::mapping::file::{Codec, Missing};
 use crate::mapping::kept::KeptRow;
 use crate::mapping::memory::Memory;
+use crate::mapping::waiting::{Awaited, Waits};
 
 /// Asks for the lookups `wanted` that nobody asked for yet. They come in the order in which they
 /// lean on each other.
@@ -55,12 +56,23 @@ impl Slot {
         }
         match memory.get(self.table, key)? {
             Some(row) => Ok(Looked::Row(row)),
-            None if self.missing == Missing::Null => Ok(Looked::Nowhere),
-            None => {
-                let detail = format!("lookup `{}` found no row of `{}`", self.path, self.target);
-                Err(Failure::new(Reason::LookupMiss, detail).into())
-            }
+            None => self.miss(key, memory),
         }
+    }
+
+    /// What a row means that is not there.
+    fn miss(&self, key: &str, memory: &Memory<'_>) -> Result<Looked, Trouble> {
+        let why = match (self.missing, memory.ledger.waits) {
+            (Missing::Null, _) => return Ok(Looked::Nowhere),
+            (Missing::Wait(patience), Waits::Yes) => {
+                let (table, key) = (self.table, key.into());
+                return Err(Trouble::Wait(Awaited { table, key, patience }));
+            }
+            (Missing::Wait(_), Waits::No(why)) => why,
+            (Missing::Wait(_), Waits::Seeding) | (Missing::DeadLetter, _) => "",
+        };
+        let detail = format!("lookup `{}` found no row of `{}`{why}", self.path, self.target);
+        Err(Failure::new(Reason::LookupMiss, detail).into())
     }
 }
 

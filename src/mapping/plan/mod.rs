@@ -25,14 +25,16 @@ mod row;
 mod sight;
 mod trial;
 mod value;
+mod wait;
 mod write;
 
 use erpbridge_connector::{Operation, TableSchema};
+use smallvec::SmallVec;
 
 pub use self::desk::Desk;
 pub(super) use self::exception::ExceptionPlan;
 pub use self::failure::PlanError;
-use self::failure::{Failure, Trouble};
+use self::failure::{Failure, Halt, Trouble};
 pub(super) use self::link::LinkPlan;
 use self::look::look_up;
 pub(super) use self::remember::Keeping;
@@ -95,6 +97,8 @@ pub(super) struct View {
     pub(super) exceptions: Box<[ExceptionPlan]>,
     pub(super) links: Box<[LinkPlan]>,
     pub(super) drift: Drift,
+    /// Whether a change may wait for a row it looks up.
+    pub(super) waits: bool,
 }
 
 /// A rule, bound to its table.
@@ -136,6 +140,21 @@ pub(super) struct Work<'w, 'r> {
     index: u32,
     /// The cell whose unknown code is already told: several rules watch one status column.
     reported: Option<Origin>,
+    /// Exceptions that the change opens, with the time, and closes. They are remembered once the
+    /// change is mapped: it may yet turn out to wait.
+    opened: SmallVec<[(&'w str, Option<&'w str>); 2]>,
+}
+
+impl<'w, 'r> Work<'w, 'r> {
+    fn new(
+        change: &NetChange<'_>,
+        memory: &'w mut Memory<'r>,
+        desk: &'w Desk,
+        out: &'w mut EventBatch,
+    ) -> Self {
+        let (index, opened) = (change.index, SmallVec::new());
+        Self { memory, desk, out, index, reported: None, opened }
+    }
 }
 
 /// A row on its way through a view.
@@ -182,7 +201,7 @@ impl TablePlan {
     /// Whether applying a change changes what is remembered, so that it must be done even if its
     /// events are stored already.
     pub fn is_stateful(&self) -> bool {
-        self.views.iter().any(|view| !view.exceptions.is_empty())
+        self.views.iter().any(|view| view.waits || view.claims() || !view.exceptions.is_empty())
     }
 
     /// Appends the events and dead letters of a net change. Their ordinal is the change's.
@@ -201,7 +220,7 @@ impl TablePlan {
             out.dead_letters.push(failure.of_table(&unfit.template, &unfit.table, change));
         }
         desk.clear();
-        let mut work = Work { memory, desk, out, index: change.index, reported: None };
+        let mut work = Work::new(change, memory, desk, out);
         for view in &self.views {
             view.apply(change, &mut work)?;
         }
@@ -210,16 +229,25 @@ impl TablePlan {
 }
 
 impl View {
-    fn apply(&self, change: &NetChange<'_>, work: &mut Work<'_, '_>) -> Result<(), PlanError> {
-        if self.rules.is_empty() && self.exceptions.is_empty() && self.links.is_empty() {
-            return Ok(());
-        }
+    /// Whether nothing is to be made of its changes.
+    fn is_silent(&self) -> bool {
+        self.rules.is_empty() && self.exceptions.is_empty() && self.links.is_empty()
+    }
+
+    /// Makes everything of a change. `moved` tells of one that waited that its row had moved.
+    fn make_all(
+        &self,
+        change: &NetChange<'_>,
+        moved: bool,
+        work: &mut Work<'_, '_>,
+    ) -> Result<(), Halt> {
         let mut looked = LookedRows::new();
         looked.resize_with(self.slots.len(), Default::default);
         let mut pass = match self.pass(change, &mut looked, work.memory, work.desk) {
             Ok(Some(pass)) => pass,
             Ok(None) => return Ok(()),
             Err(Trouble::Rows(error)) => return Err(error.into()),
+            Err(Trouble::Wait(awaited)) => return Err(Halt::Wait(awaited)),
             Err(Trouble::Letter(failure)) => {
                 work.out.dead_letters.push(failure.letter(&self.template, self, None, change));
                 return Ok(());
@@ -228,13 +256,20 @@ impl View {
         if !self.settle_move(&mut pass, work.memory, work.desk) {
             return Ok(());
         }
+        if moved && pass.step == Step::Deleted {
+            pass.step = Step::Moved;
+        }
         work.reported = None;
         for rule in self.rules.iter().filter(|rule| rule.when.has(pass.step)) {
             let made = self.make(rule, &pass, &mut looked, work);
             self.settle(made, rule, change, work)?;
         }
         self.raise(&pass, &mut looked, work)?;
-        self.tell_links(&pass, &mut looked, work)
+        self.tell_links(&pass, &mut looked, work)?;
+        for (name, since) in std::mem::take(&mut work.opened) {
+            work.memory.set_open(name, since)?;
+        }
+        Ok(())
     }
 
     /// What became of the row, if the table's filter lets it through.
@@ -361,7 +396,7 @@ impl View {
         rule: &RulePlan,
         change: &NetChange<'_>,
         work: &mut Work<'_, '_>,
-    ) -> Result<(), PlanError> {
+    ) -> Result<(), Halt> {
         match made {
             Ok(made) => work.index += u32::from(made),
             Err(Trouble::Letter(failure)) if failure.reason == Reason::UnknownCode => {
@@ -372,6 +407,7 @@ impl View {
                 work.out.dead_letters.push(letter);
             }
             Err(Trouble::Rows(error)) => return Err(error.into()),
+            Err(Trouble::Wait(awaited)) => return Err(Halt::Wait(awaited)),
         }
         Ok(())
     }

@@ -32,9 +32,20 @@ pub(in crate::mapping) struct Keeping {
     pub places: Arc<[Option<u16>]>,
     /// By what children are found, for each index.
     pub parents: Box<[Leads]>,
+    /// Whether changes may wait for rows of it.
+    pub awaited: bool,
 }
 
 impl TablePlan {
+    /// Forgets all rows: the table was emptied by one statement.
+    ///
+    /// # Errors
+    /// If rows cannot be read or forgotten.
+    pub fn forget(&self, memory: &mut Memory<'_>) -> Result<(), RowsError> {
+        let keeping = self.views.iter().filter_map(|view| view.keeping.as_ref());
+        keeping.into_iter().try_for_each(|keeping| memory.clear(keeping.table, &keeping.prefix))
+    }
+
     /// Fills what the log did not carry of the old row, and remembers the new one.
     ///
     /// # Errors
@@ -134,6 +145,7 @@ impl Keeping {
             })
             .map(|parent| parent.map(|parent| desk.prefixed(&self.prefix, parent)))
             .collect();
-        memory.put(self.table, key, &row, &parents)
+        memory.put(self.table, key, &row, &parents)?;
+        if self.awaited { memory.come(self.table, key) } else { Ok(()) }
     }
 }

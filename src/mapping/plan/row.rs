@@ -46,8 +46,11 @@ impl<'v> Row<'v> {
     pub(super) fn differs(&self, cell: &Cell) -> bool {
         let own = cell.own().is_some();
         self.was.as_ref().filter(|_| own).is_some_and(|before| {
-            let (was, is) = (cell.read(before), cell.read(&self.is));
-            was != is && was != Value::Absent
+            // Most cells are the same text, and need no reading to be the same.
+            before.raw(cell.origin) != self.is.raw(cell.origin) && {
+                let (was, is) = (cell.read(before), cell.read(&self.is));
+                was != is && was != Value::Absent
+            }
         })
     }
 

@@ -226,10 +226,11 @@ impl TwoColumns<Bound> {
             Value::Null => return Ok(Value::Text(day)),
             Value::Absent => return Ok(Value::Absent),
         };
+        let zone = self.zone.as_ref().ok_or_else(|| Failure::missing("the zone of the moment"))?;
         let mut why = LocalTimeError::Form;
         let moment = codec::time_of_day(text, self.format).and_then(|clock| {
             row.is.desk.decoded(day, |day, scratch| {
-                let moment = codec::moment(day, clock, &self.zone, scratch);
+                let moment = codec::moment(day, clock, zone, scratch);
                 moment.map(|(moment, _)| moment).inspect_err(|error| why = *error).ok()
             })
         });

@@ -13,6 +13,7 @@ use super::value::{join, join_cells};
 use super::{Pass, RulePlan, View, Work};
 use crate::canonical::subject::token;
 use crate::canonical::{EventFacts, FieldWriter, write_event};
+use crate::deadletter::Reason;
 use crate::mapping::bind::Cell;
 use crate::mapping::file::{Codec, Coded, Field, Part, Pick, Scope, Shape, Step};
 use crate::mapping::memory::Memory;
@@ -34,10 +35,8 @@ impl RulePlan {
         work: &mut Work<'_, '_>,
     ) -> Result<(), Trouble> {
         let company = row.is.company.ok_or_else(|| Failure::missing("the company"))?;
-        let plant = match self.plant.as_ref().or(view.plant.as_ref()) {
-            Some(plant) => scope_token(plant, &row.is)?,
-            None => None,
-        };
+        let own = self.plant.as_ref().or(view.plant.as_ref());
+        let plant = scopes(view, own, company, &row.is, work.memory)?;
         let key = entity_key(self.key.as_deref(), &view.key, row)?;
         let entity = self.event.entity.as_str();
         let descent =
@@ -55,6 +54,7 @@ impl RulePlan {
             aliases: &aliases,
             transaction: pass.change.transaction,
             ordinal: pass.change.ordinal,
+            late: pass.change.late,
             index: work.index,
             operation: row.operation(),
             table: &view.table,
@@ -68,6 +68,11 @@ impl RulePlan {
             replica: self.replica,
         };
         let memory = &mut *work.memory;
+        // Children point to the row, whatever its event is keyed by.
+        let key = match &self.key {
+            Some(_) => join_cells(&view.key, row).text().unwrap_or_default(),
+            None => key,
+        };
         write_event(work.out, &self.template, &facts, |writer| {
             if let Some(since) = fired.since {
                 writer.instant("opened_at", since);
@@ -264,6 +269,67 @@ pub(super) fn company<'v>(scope: &'v Scope<Bound>, sight: &Sight<'v>) -> Result<
         }
         (None, Scope::Constant(_) | Scope::Table(..)) => Err(Failure::missing("the company")),
     }
+}
+
+impl View {
+    /// Whether its rows say which company or plant has which subject token.
+    pub(super) fn claims(&self) -> bool {
+        let rules = self.rules.iter().filter_map(|rule| rule.plant.as_ref());
+        let mut scopes = std::iter::once(&self.company).chain(&self.plant).chain(rules);
+        scopes.any(|scope| unaliased(scope).is_some())
+    }
+}
+
+/// The column that tells a scope, if its values have the tokens they make themselves. Aliases that
+/// let nothing pass are checked when they are read.
+fn unaliased(scope: &Scope<Bound>) -> Option<&Cell> {
+    match scope {
+        Scope::Column(_, Some(aliases)) if !aliases.passes() => None,
+        Scope::Column(cell, _) => Some(cell),
+        Scope::Constant(_) | Scope::Table(..) => None,
+    }
+}
+
+/// The plant, once company and plant are known to be alone under their tokens.
+pub(super) fn scopes<'v>(
+    view: &View,
+    plant: Option<&'v Scope<Bound>>,
+    company: &str,
+    sight: &Sight<'v>,
+    memory: &mut Memory<'_>,
+) -> Result<Option<&'v str>, Trouble> {
+    claim(&view.company, company, sight, memory)?;
+    let Some(scope) = plant else { return Ok(None) };
+    let token = scope_token(scope, sight)?;
+    if let Some(token) = token {
+        claim(scope, token, sight, memory)?;
+    }
+    Ok(token)
+}
+
+/// Two values under one token could not be told apart by anybody downstream.
+fn claim(
+    scope: &Scope<Bound>,
+    token: &str,
+    sight: &Sight<'_>,
+    memory: &mut Memory<'_>,
+) -> Result<(), Trouble> {
+    let Some(cell) = unaliased(scope) else { return Ok(()) };
+    let Value::Text(value) = cell.read(sight) else { return Ok(()) };
+    // Blanks at the ends are not part of a token, nor of what it stands for.
+    let value = value.trim();
+    if sight.desk.has_claimed(&cell.name, value) {
+        return Ok(());
+    }
+    if !memory.claim(&cell.name, token, value)? {
+        let detail = format!(
+            "column `{}` holds a value whose subject token another value has: give both an alias",
+            cell.name
+        );
+        return Err(Failure::new(Reason::Collision, detail).into());
+    }
+    sight.desk.note_claim(&cell.name, value);
+    Ok(())
 }
 
 pub(super) fn scope_token<'v>(

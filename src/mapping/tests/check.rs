@@ -1,6 +1,8 @@
 //! What is wrong with a mapping is found before it runs, all at once.
 
-use erpbridge_connector::ReplicaIdentity;
+use std::sync::Arc;
+
+use erpbridge_connector::{ReplicaIdentity, TableName, TableSchema};
 
 use super::{FULL, line, orders, problems, schema};
 use crate::mapping::Mapping;
@@ -219,4 +221,78 @@ fields:
     assert_eq!(count("there is no set of fields `ordr`; did you mean `order`?"), 1, "{found:?}");
     assert_eq!(count("unknown key `bayer`; did you mean `buyer`?"), 1, "{found:?}");
     assert_eq!(count("no event uses the set of fields `other`"), 1, "{found:?}");
+}
+
+#[test]
+fn a_sum_has_no_old_value() {
+    let text = "
+mapping: shop
+company: { constant: acme }
+tables:
+  orders:
+    table: erp.po
+    deleted: ignore
+    sums: { came: { children: parts.order, of: tot } }
+  parts: { table: erp.part, deleted: ignore, lookups: { order: { to: orders, by: weight } } }
+events:
+  - emit: procurement.purchaseorder.changed
+    on: orders
+    when: updated
+    if: 'came != old.came'
+    fields: { supplier: su }
+";
+    let mapping = Mapping::from_texts(&[("m.yaml", text)]).unwrap();
+    let orders = schema(ReplicaIdentity::Full);
+    let part = TableSchema { name: TableName::new("erp", "part"), ..(*orders).clone() };
+    let found = mapping.bind("erp1", &orders, &[Arc::clone(&orders), Arc::new(part)]).err();
+    let found: Vec<String> = found.unwrap_or_default().iter().map(line).collect();
+    let [finding] = &*found else { panic!("{found:?}") };
+    assert!(finding.contains("only the row itself has old values"), "{finding}");
+}
+
+#[test]
+fn a_sum_of_a_sum_is_found_where_it_is_written() {
+    let text = "mapping: shop
+company: { constant: acme }
+tables:
+  orders: { table: erp.po, deleted: ignore, sums: { all: { children: lines.order, of: came } } }
+  lines:
+    table: erp.line
+    deleted: ignore
+    lookups: { order: { to: orders, by: po } }
+    sums: { came: { children: moves.line, of: qty } }
+  moves: { table: erp.move, deleted: ignore, lookups: { line: { to: lines, by: line_id } } }
+events:
+  - emit: procurement.purchaseorder.changed
+    on: orders
+    when: updated
+    if: 'all > 0'
+    fields: { supplier: su }
+";
+    let found = problems(text).join("\n");
+    assert!(found.contains(":4:") && found.contains("`came` is a sum itself"), "{found}");
+}
+
+#[test]
+fn a_zone_is_said_for_all_columns_and_a_site_says_its_own() {
+    let rules = "
+  - emit: procurement.purchaseorder.closed
+    on: orders
+    when: updated
+    effective: touched
+    fields: { supplier: su }
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+";
+    let bound = |read: &str, over: &str| {
+        let text = orders(rules).replace("blank: null }", &format!("blank: null{read} }}"));
+        let over = format!("overlay: shop\nread: {{{over}}}\n");
+        let mapping = Mapping::from_texts(&[("m.yaml", &text), ("site.yaml", &over)]).unwrap();
+        mapping.bind("erp1", &schema(ReplicaIdentity::Full), &[]).map(|plan| format!("{plan:?}"))
+    };
+    let problem = &bound("", "").unwrap_err()[0].problem;
+    assert!(problem.contains("column `touched` (localtimestamp) is a local time"), "{problem}");
+    assert!(bound(", zone: UTC", "").unwrap().contains("Fixed(Zone(0))"));
+    assert!(bound(", zone: UTC", " zone: '+02:00' ").unwrap().contains("Fixed(Zone(120))"));
+    let wrong = orders(rules).replace("blank: null }", "blank: null, zone: Berlin }");
+    assert!(problems(&wrong).join("\n").contains("not a zone"));
 }

@@ -2,8 +2,11 @@
 
 mod any_row;
 mod apply;
+mod bad_input;
 mod cases;
 mod check;
+mod keyed;
+mod lists;
 mod readme;
 mod standards;
 

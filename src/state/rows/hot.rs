@@ -81,6 +81,13 @@ impl Hot {
         Some(slot.record.as_ref().map_or(Known::Nothing, Known::Row))
     }
 
+    /// The keys of the rows of a table in memory that begin with `prefix`.
+    pub(super) fn keys(&self, table: u32, prefix: &str) -> Vec<Arc<str>> {
+        let own = |slot: &&Slot| slot.table == table && slot.record.is_some();
+        let own = self.slots.iter().filter(own).filter(|slot| slot.key.starts_with(prefix));
+        own.map(|slot| Arc::clone(&slot.key)).collect()
+    }
+
     /// Sets a row as of a change, in place of what was known. Gives the key to share.
     pub(super) fn put(
         &mut self,

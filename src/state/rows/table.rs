@@ -1,5 +1,6 @@
 //! One kept table on disk, for writing and for reading.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use redb::{
@@ -120,6 +121,26 @@ impl Reading {
         let (rows, _) = self.table(table)?;
         let Some(stored) = rows.get(key.as_bytes())? else { return Ok(None) };
         Record::decode(key.as_bytes(), stored.value()).map(Some).ok_or(DAMAGED)
+    }
+
+    /// The keys from this one on, as far as they begin with `prefix`; `most` of them.
+    pub(super) fn keys(
+        &mut self,
+        table: usize,
+        from: Bound<&[u8]>,
+        prefix: &str,
+        most: usize,
+    ) -> Result<Vec<String>, Fault> {
+        let (rows, _) = self.table(table)?;
+        let mut keys = Vec::new();
+        for entry in rows.range::<&[u8]>((from, Bound::Unbounded))?.take(most) {
+            let key = str::from_utf8(entry?.0.value()).map_err(|_| DAMAGED)?.to_owned();
+            if !key.starts_with(prefix) {
+                break;
+            }
+            keys.push(key);
+        }
+        Ok(keys)
     }
 
     /// The index entries from this one on.

@@ -37,7 +37,7 @@ const SCHEMA: &str = "
 /// One bridge with a configuration, state and page of its own.
 struct Follower {
     bridge: Bridge,
-    _http: Port,
+    http: Port,
     name: &'static str,
     state: Directory,
 }
@@ -48,7 +48,7 @@ impl Follower {
         state.write("mapping.yaml", MAPPING).unwrap();
         let config = format!(
             "sources:\n  - name: {name}\n    postgres: {{ url: \"{}\" }}\n    mappings: [\"{}\"]\n    \
-             keep_interval: 1s\nnats: {{ servers: [\"{}\"] }}\nstate: \"{}\"\nhttp: \"{}\"\n",
+             keep_interval: 1s\n    on_truncate: ignore\nnats: {{ servers: [\"{}\"] }}\nstate: \"{}\"\nhttp: \"{}\"\n",
             postgres.url("postgres"),
             state.join("mapping.yaml").display(),
             nats.url(),
@@ -57,7 +57,7 @@ impl Follower {
         );
         let mut bridge = Bridge::start(env!("CARGO_BIN_EXE_erpbridge"), &config).unwrap();
         bridge.wait_ready(&http.address(), DEADLINE).await.unwrap();
-        Self { bridge, _http: http, name, state }
+        Self { bridge, http, name, state }
     }
 
     async fn events(&self, nats: &Nats) -> Vec<StoredMessage> {
@@ -87,7 +87,9 @@ fn work(rng: &mut StdRng, next: &mut i32) -> String {
     *next += 1;
     let (id, party, product) = (*next + 1000, rng.random_range(1..=20), rng.random_range(1..=50));
     let old = rng.random_range(1000..=id);
-    match rng.random_range(0..10) {
+    // Orders that come later than some of their lines, or never.
+    let late = 50_000 + *next / 8 + rng.random_range(0..4);
+    match rng.random_range(0..16) {
         0 | 1 => format!(
             "INSERT INTO po VALUES ({id}, NULL, 'draft', {party}, 1 + {id} % 2);
              INSERT INTO po_line VALUES ({id}, {id}, {product}, {party}, 0);
@@ -109,6 +111,23 @@ fn work(rng: &mut StdRng, next: &mut i32) -> String {
         7 => format!("UPDATE party SET code = 'S' || {id} WHERE id = {party};"),
         8 => format!(
             "UPDATE product SET code = 'P' || {id}, uom = 1 + {id} % 2 WHERE id = {product};"
+        ),
+        9 => format!("INSERT INTO po_line VALUES ({id}, {late}, {product}, 7, 0);"),
+        10 => format!(
+            "INSERT INTO po VALUES ({late}, 'L{late}', 'draft', {party}, 1) ON CONFLICT DO NOTHING;
+             UPDATE po_line SET quantity = quantity + 1 WHERE id = {old};"
+        ),
+        // What a table held is forgotten, also where that ends its transaction.
+        13 => format!(
+            "UPDATE po_line SET quantity = quantity + 1 WHERE id = {old};
+             TRUNCATE product; TRUNCATE request;"
+        ),
+        14 | 15 => "INSERT INTO product SELECT n, 'P' || n, 1 + n % 2 FROM generate_series(1, 50) n
+                 ON CONFLICT DO NOTHING;
+             INSERT INTO request SELECT n, NULL FROM generate_series(1, 40) n ON CONFLICT DO NOTHING;"
+            .to_owned(),
+        11 => format!(
+            "UPDATE po_line SET quantity = quantity + 1, received = received + 4 WHERE po = {late};"
         ),
         _ => format!(
             "DELETE FROM po_line WHERE id = {old} AND received = 0 AND NOT EXISTS (SELECT FROM move WHERE origin = 'purchase.line,' || {old});"
@@ -153,7 +172,10 @@ async fn a_killed_bridge_publishes_the_same_events_byte_for_byte() {
     for (a, b) in one.iter().zip(&other) {
         assert_eq!(said(a, "calm"), said(b, "killed"));
     }
-    println!("{} events, {} changes", one.len(), next);
+    let late = one.iter().filter(|event| event.header("ce-sequence").unwrap().contains("-5000"));
+    let late = late.count();
+    println!("{} events, {late} of them late, {next} changes", one.len());
+    assert!(late > 0, "nothing had to wait");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,6 +195,46 @@ async fn a_lost_directory_is_seeded_again_and_nothing_is_told_twice() {
     let events = follower.events(&nats).await;
     let number = &events[1].json().unwrap()["after"]["order_number"];
     assert_eq!(number, "late", "{}", follower.bridge.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_changes_that_waited_are_told_once_although_the_bridge_is_killed_in_between() {
+    const LINES: usize = 12_000;
+    let postgres = Postgres::builder().start().await.unwrap();
+    let nats = Nats::start(NatsVersion::Current).await.unwrap();
+    postgres.execute(SCHEMA).await.unwrap();
+    let mut follower = Follower::start("many", &postgres, &nats).await;
+    let lines = format!(
+        "INSERT INTO po_line SELECT n, 777, 1, n % 9 + 1, 0 FROM generate_series(1001, 1000 + {LINES}) n"
+    );
+    postgres.execute(&lines).await.unwrap();
+    let waiting = wait_until("all lines wait", DEADLINE, async || {
+        // The next transaction shows what the one before it left.
+        postgres.execute("UPDATE po SET number = 'x' WHERE id = 1").await.unwrap();
+        let metrics = follower.bridge.metrics(&follower.http.address()).await.unwrap_or_default();
+        metrics.contains(&format!("erpbridge_waiting_changes{{source=\"many\"}} {LINES}\n"))
+    });
+    if let Err(failure) = waiting.await {
+        panic!("{failure}\n{}", follower.bridge.log());
+    }
+    follower.bridge.kill9();
+    follower.bridge.start_again().unwrap();
+    let start = std::time::Instant::now();
+    postgres.execute("INSERT INTO po VALUES (777, 'N777', 'draft', 1, 1)").await.unwrap();
+    wait_until("some are told", DEADLINE, async || !follower.events(&nats).await.is_empty())
+        .await
+        .unwrap();
+    follower.bridge.kill9();
+    follower.bridge.start_again().unwrap();
+    wait_count(&follower, &nats, LINES).await;
+    println!("{LINES} lines told in {:?}", start.elapsed());
+    let events = follower.events(&nats).await;
+    let keys: Vec<_> = events.iter().map(|event| event.header("ce-sequence").unwrap()).collect();
+    assert!(keys.is_sorted_by(|one, other| one < other));
+    for (number, event) in (1001..).zip(&events) {
+        assert_eq!(event.header("ce-subject").unwrap(), format!("purchaseorderline/{number}"));
+        assert_eq!(event.json().unwrap()["after"]["order_number"], "N777");
+    }
 }
 
 async fn wait_count(follower: &Follower, nats: &Nats, count: usize) {

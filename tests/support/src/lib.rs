@@ -1,8 +1,8 @@
 //! Private servers, fault tools and the oracle, for tests, the demo and the benchmarks.
 //!
-//! A *guard* ([`Postgres`], [`Nats`], [`Bridge`], [`Proxy`]) owns a real process or socket and
-//! the directory under it. Nothing here touches a server that was there before, and when a guard
-//! is dropped, or the whole test process is killed, nothing of it stays.
+//! A *guard* ([`Postgres`], [`Mysql`], [`Nats`], [`Bridge`], [`Proxy`]) owns a real process or
+//! socket and the directory under it. Nothing here touches a server that was there before, and when
+//! a guard is dropped, or the whole test process is killed, nothing of it stays.
 //!
 //! ```text
 //! seed → servers → faults (kill, stop, proxy) → what the stream holds → oracle → verdict
@@ -15,6 +15,7 @@ mod binaries;
 mod bridge;
 mod directory;
 mod failure;
+mod mysql;
 mod nats;
 pub mod oracle;
 mod ports;
@@ -22,6 +23,7 @@ mod postgres;
 mod process;
 mod proxy;
 mod seed;
+mod service;
 mod stream;
 mod tasks;
 mod tls;
@@ -31,6 +33,7 @@ mod wait;
 pub use bridge::{Bridge, get, sample};
 pub use directory::Directory;
 pub use failure::Failure;
+pub use mysql::{Flavour, Mysql, MysqlBuilder};
 pub use nats::{Nats, NatsBuilder, NatsVersion};
 pub use ports::Port;
 pub use postgres::{PASSWORD, Postgres, PostgresBuilder, USER};

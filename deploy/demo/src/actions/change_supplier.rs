@@ -3,16 +3,21 @@
 
 use rand::Rng;
 
+use crate::database::Sql;
 use crate::desk::{Desk, Done};
 
-const LEAD_TIME: &str = "UPDATE legacy.spma SET sult = $3, sutk = sutk + 1 \
-     WHERE suco = $1 AND susu = $2";
-const BLOCK: &str = "UPDATE legacy.spma SET sult = $3, \
+const LEAD_TIME: Sql = Sql::of_both(
+    "UPDATE legacy.spma SET sult = $3, sutk = sutk + 1 \
+     WHERE suco = $1 AND susu = $2",
+);
+const BLOCK: Sql = Sql::of_both(
+    "UPDATE legacy.spma SET sult = $3, \
      subl = CASE suac WHEN 'Y' THEN localtimestamp(0) ELSE '1900-01-01' END, \
      suac = CASE suac WHEN 'Y' THEN 'N' ELSE 'Y' END, sutk = sutk + 1 \
-     WHERE suco = $1 AND susu = $2";
+     WHERE suco = $1 AND susu = $2",
+);
 
-pub(super) async fn run(desk: &mut Desk<'_>) -> Done {
+pub(super) async fn run(desk: &mut Desk<'_, '_>) -> Done {
     let (company, _) = desk.plant();
     // Few are ever blocked, so that there is always somebody to order from.
     let blocked = desk.chance(20);

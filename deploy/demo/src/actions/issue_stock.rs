@@ -1,11 +1,14 @@
 //! Somebody takes goods out of stock.
 
+use crate::database::Sql;
 use crate::desk::{Booking, Desk, Done};
 
-const STOCKED: &str = "SELECT blit, blum FROM legacy.stbl \
-     WHERE blco = $1 AND blpl = $2 ORDER BY blit LIMIT 1 OFFSET $3";
+const STOCKED: Sql = Sql::of_both(
+    "SELECT blit, blum FROM legacy.stbl \
+     WHERE blco = $1 AND blpl = $2 ORDER BY blit LIMIT 1 OFFSET $3",
+);
 
-pub(super) async fn run(desk: &mut Desk<'_>) -> Done {
+pub(super) async fn run(desk: &mut Desk<'_, '_>) -> Done {
     let (company, plant) = desk.plant();
     let offset = desk.offset(300);
     let Some(row) = desk.row(STOCKED, &[&company, &plant, &offset]).await? else {

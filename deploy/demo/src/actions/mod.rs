@@ -21,8 +21,8 @@ mod withdraw_item;
 
 use rand::Rng;
 use rand::rngs::StdRng;
-use tokio_postgres::Transaction;
 
+use crate::database::Work;
 use crate::desk::{Desk, Done};
 
 /// A business action.
@@ -97,9 +97,9 @@ impl Action {
         Self::CreateOrder
     }
 
-    /// Does it in `transaction`. False: there was nothing to do it to.
-    pub async fn perform(self, transaction: &Transaction<'_>, rng: &mut StdRng) -> Done {
-        let mut desk = Desk::new(transaction, rng);
+    /// Does it in an open transaction. False: there was nothing to do it to.
+    pub(crate) async fn perform(self, work: &mut Work<'_>, rng: &mut StdRng) -> Done {
+        let mut desk = Desk::new(work, rng);
         match self {
             Self::CreateOrder => create_order::run(&mut desk).await,
             Self::SaveOrder => save_order::run(&mut desk).await,

@@ -1,18 +1,23 @@
 //! A delivery against a released order: for every delivered line a stock move, the balance and
 //! the line; when nothing is open any more, the header too.
 
-use tokio_postgres::Error;
-
+use crate::database::{Error, Sql};
 use crate::desk::{Booking, Desk, Done, Order};
 
 /// In the order of items, so that two deliveries never wait for each other's balances crosswise.
-const OPEN: &str = "SELECT lnln, lnit, lnum, lnqt, lnrc FROM legacy.poln \
-     WHERE lnhd = $1 AND lnst IN ('O', 'P') ORDER BY lnit, lnln";
-const RECEIVED: &str = "UPDATE legacy.poln SET lnrc = $3, lnst = $4, lntk = lntk + 1 \
-     WHERE lnhd = $1 AND lnln = $2";
-const CLOSE: &str = "UPDATE legacy.pohd SET hdst = 'C', hdcl = localtimestamp(0), hdtk = hdtk + 1 \
+const OPEN: Sql = Sql::of_both(
+    "SELECT lnln, lnit, lnum, lnqt, lnrc FROM legacy.poln \
+     WHERE lnhd = $1 AND lnst IN ('O', 'P') ORDER BY lnit, lnln",
+);
+const RECEIVED: Sql = Sql::of_both(
+    "UPDATE legacy.poln SET lnrc = $3, lnst = $4, lntk = lntk + 1 \
+     WHERE lnhd = $1 AND lnln = $2",
+);
+const CLOSE: Sql = Sql::of_both(
+    "UPDATE legacy.pohd SET hdst = 'C', hdcl = localtimestamp(0), hdtk = hdtk + 1 \
      WHERE hdid = $1 AND NOT EXISTS \
-     (SELECT FROM legacy.poln WHERE lnhd = hdid AND lnst IN ('O', 'P'))";
+     (SELECT 1 FROM legacy.poln WHERE lnhd = hdid AND lnst IN ('O', 'P'))",
+);
 
 struct OpenLine {
     number: i16,
@@ -22,7 +27,7 @@ struct OpenLine {
     received: f64,
 }
 
-pub(super) async fn run(desk: &mut Desk<'_>) -> Done {
+pub(super) async fn run(desk: &mut Desk<'_, '_>) -> Done {
     let Some(order) = desk.order("R").await? else { return Ok(false) };
     let rows = desk.rows(OPEN, &[&order.id]).await?;
     let note = format!("DN{:08}", desk.offset(100_000_000));
@@ -46,7 +51,7 @@ pub(super) async fn run(desk: &mut Desk<'_>) -> Done {
 
 /// The rest of the line, or half of it.
 async fn deliver(
-    desk: &mut Desk<'_>,
+    desk: &mut Desk<'_, '_>,
     order: &Order,
     line: &OpenLine,
     note: &str,

@@ -2,17 +2,26 @@
 //! them again from what the screen shows. Most of them are as they were.
 
 use rand::Rng;
-use tokio_postgres::{Error, Row};
 
 use super::create_order;
+use crate::database::{Error, Row, Sql};
 use crate::desk::{Desk, Done};
 
-const DELETE: &str = "DELETE FROM legacy.poln WHERE lnhd = $1 \
-     RETURNING lnln, lnco, lnpl, lnit, lnum, lnqt, lnrc, lnpr::text, lncu, lnrq, lnst, lntk";
+const DELETE: Sql = Sql {
+    postgres: "DELETE FROM legacy.poln WHERE lnhd = $1 \
+         RETURNING lnln, lnco, lnpl, lnit, lnum, lnqt, lnrc, lnpr::text, lncu, lnrq, lnst, lntk",
+    mariadb: "DELETE FROM legacy.poln WHERE lnhd = $1 \
+         RETURNING lnln, lnco, lnpl, lnit, lnum, lnqt, lnrc, lnpr, lncu, lnrq, lnst, lntk",
+};
 
-const INSERT: &str = "INSERT INTO legacy.poln \
-     (lnhd, lnln, lnco, lnpl, lnit, lnum, lnqt, lnrc, lnpr, lncu, lnrq, lnst, lntk) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::numeric, $10, $11, $12, $13)";
+const INSERT: Sql = Sql {
+    postgres: "INSERT INTO legacy.poln \
+         (lnhd, lnln, lnco, lnpl, lnit, lnum, lnqt, lnrc, lnpr, lncu, lnrq, lnst, lntk) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::numeric, $10, $11, $12, $13)",
+    mariadb: "INSERT INTO legacy.poln \
+         (lnhd, lnln, lnco, lnpl, lnit, lnum, lnqt, lnrc, lnpr, lncu, lnrq, lnst, lntk) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+};
 
 /// The lines of an order as its screen shows them.
 struct Line {
@@ -38,7 +47,7 @@ impl Line {
         }
     }
 
-    async fn write(&self, desk: &Desk<'_>, order: i64) -> Result<(), Error> {
+    async fn write(&self, desk: &mut Desk<'_, '_>, order: i64) -> Result<(), Error> {
         let [company, plant, item, unit, price, currency, status] = &self.texts;
         let Self { number, ordered, received, required, .. } = self;
         let saves = self.saves + 1;
@@ -52,7 +61,7 @@ impl Line {
     }
 }
 
-pub(super) async fn run(desk: &mut Desk<'_>) -> Done {
+pub(super) async fn run(desk: &mut Desk<'_, '_>) -> Done {
     let Some(order) = desk.order("DSR").await? else { return Ok(false) };
     let mut lines: Vec<Line> =
         desk.rows(DELETE, &[&order.id]).await?.iter().map(Line::read).collect();
@@ -70,7 +79,7 @@ pub(super) async fn run(desk: &mut Desk<'_>) -> Done {
 }
 
 /// Another quantity for a line nothing was received of, or one such line less.
-fn edit(desk: &mut Desk<'_>, lines: &mut Vec<Line>) {
+fn edit(desk: &mut Desk<'_, '_>, lines: &mut Vec<Line>) {
     if lines.is_empty() {
         return;
     }

@@ -50,6 +50,9 @@ fn functions_of_text() {
             ("key('a/b')", "a/b"),
             ("key(code, price)", "000450/3"),
             ("key('a/b', '50%', qty)", "a%2Fb/50%25/12.50"),
+            ("json('{\"a\": [1.50, \"x\"]}', 'a.0')", "1.50"),
+            ("json('{\"a\": [1.50, \"x\"]}', 'a.1').upper()", "X"),
+            ("json('{\"a\": 1}', 'b')", "null"),
             ("order.number", "purchase.line,17"),
         ],
     );

@@ -41,7 +41,14 @@ impl Rows for RowStore {
     fn remove(&mut self, table: KeptTable, key: &str) -> Result<(), RowsError> {
         Ok(self.change(table, key, None)?)
     }
+
+    fn clear(&mut self, table: KeptTable, prefix: &str) -> Result<(), RowsError> {
+        Ok(self.forget_all(table, prefix)?)
+    }
 }
+
+/// So many keys are read in one go.
+const KEYS: usize = if cfg!(test) { 3 } else { 1000 };
 
 impl RowStore {
     /// Sets a row or, without a record, forgets it.
@@ -62,6 +69,27 @@ impl RowStore {
         self.log.push(table.0, key, record, kept.seeding);
         self.hot.make_room(self.on_disk);
         self.relieve()
+    }
+
+    /// Forgets the rows whose keys begin with `prefix`: those in memory, and then those on disk,
+    /// where memory does not know better. What goes to disk meanwhile was forgotten already.
+    fn forget_all(&mut self, table: KeptTable, prefix: &str) -> Result<(), RowStoreError> {
+        for key in self.hot.keys(table.0, prefix) {
+            self.change(table, &key, None)?;
+        }
+        let mut from = Bound::Included(prefix.to_owned());
+        loop {
+            let (blame, reading) = (self.blame.clone(), &mut self.reading);
+            let start = from.as_ref().map(String::as_bytes);
+            let keys = blame.guard("read", || reading.keys(place(table), start, prefix, KEYS))?;
+            let Some(last) = keys.last().cloned() else { return Ok(()) };
+            for key in keys {
+                if self.record(table, &key)?.is_some() {
+                    self.change(table, &key, None)?;
+                }
+            }
+            from = Bound::Excluded(last);
+        }
     }
 
     /// The record of a row, from memory or from disk.

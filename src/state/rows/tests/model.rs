@@ -22,6 +22,11 @@ enum Step {
         line: bool,
         key: usize,
     },
+    /// All rows, or those whose keys begin with 1.
+    Clear {
+        line: bool,
+        all: bool,
+    },
     /// A long transaction, so that it goes to disk before it is complete.
     Many {
         from: usize,
@@ -56,6 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any::<bool>(), key.clone(), any::<u16>(), parent)
             .prop_map(|(line, key, cell, parent)| Step::Put { line, key, cell, parent }),
         3 => (any::<bool>(), key.clone()).prop_map(|(line, key)| Step::Remove { line, key }),
+        1 => any::<(bool, bool)>().prop_map(|(line, all)| Step::Clear { line, all }),
         2 => (key.clone(), 0_usize..60, any::<u16>())
             .prop_map(|(from, rows, cell)| Step::Many { from, rows, cell }),
         5 => Just(Step::Commit),
@@ -126,6 +132,12 @@ impl Run {
                 let table = if *line { LINES } else { HEADERS };
                 self.failed |= self.store.remove(table, &key.to_string()).is_err();
                 self.model.now.remove(&(table, key.to_string()));
+            }
+            Step::Clear { line, all } => {
+                let table = if *line { LINES } else { HEADERS };
+                let prefix = if *all { "" } else { "1" };
+                self.failed |= self.store.clear(table, prefix).is_err();
+                self.model.now.retain(|(of, key), _| *of != table || !key.starts_with(prefix));
             }
             Step::Many { from, rows, cell } => {
                 for key in (*from..KEYS).cycle().take(*rows) {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,10 +9,13 @@ use super::{PASSWORD, USER};
 use crate::binaries::{cache, from_env, on_path};
 use crate::failure::Tried;
 use crate::process::{Owner, command, output};
+use crate::service::{copy, give, publish, uid, unprivileged};
 use crate::{Certificates, Directory, Failure, Port, Process, Result};
 
 /// Where Debian keeps the programs of each major version.
 const DEBIAN: &str = "/usr/lib/postgresql";
+/// Whom it may run as, since it refuses to run as root.
+const USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// Everything of a cluster that is there while it is down.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ impl Cluster {
     /// Makes a data directory, and certificates if asked.
     pub(super) fn make(tls: bool) -> Result<Self> {
         let programs = find_programs()?;
-        let owner = unprivileged()?;
+        let owner = unprivileged(&USERS)?;
         let directory = Directory::new("postgres")?;
         let template = template(&programs, owner)?;
         copy(&template, &directory.join("data"))?;
@@ -141,32 +143,12 @@ fn find_programs() -> Result<PathBuf> {
     })
 }
 
-/// PostgreSQL refuses to run as root; then it runs as `postgres`, or `nobody`.
-fn unprivileged() -> Result<Option<Owner>> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(None);
-    }
-    let users = fs::read_to_string("/etc/passwd").tried("cannot read \"/etc/passwd\"")?;
-    let owner = ["postgres", "nobody"].iter().find_map(|name| user(&users, name));
-    let missing = || Failure::new("found neither user \"postgres\" nor user \"nobody\"");
-    owner.map(Some).ok_or_else(missing)
-}
-
-fn user(users: &str, name: &str) -> Option<Owner> {
-    let mut fields = users
-        .lines()
-        .map(|line| line.split(':'))
-        .find_map(|mut fields| (fields.next() == Some(name)).then_some(fields))?;
-    Some(Owner { uid: fields.nth(1)?.parse().ok()?, gid: fields.next()?.parse().ok()? })
-}
-
 /// A fresh data directory to copy: making one takes a second, copying it a tenth of that.
 fn template(programs: &Path, owner: Option<Owner>) -> Result<PathBuf> {
     let mut version = Command::new(programs.join("initdb"));
     version.arg("--version");
     let version = output(version)?.split_whitespace().nth(2).unwrap_or("unknown").to_owned();
-    let uid = owner.map_or(rustix::process::geteuid().as_raw(), |owner| owner.uid);
-    let template = cache().join(format!("postgres-{version}-{uid}"));
+    let template = cache().join(format!("postgres-{version}-{}", uid(owner)));
     if template.exists() {
         return Ok(template);
     }
@@ -191,32 +173,4 @@ fn initialise(
     initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256"]);
     output(initdb)?;
     Ok(())
-}
-
-/// Puts the template where others find it, in one step: two processes may be here at once.
-fn publish(fresh: &Path, template: &Path) -> Result<()> {
-    fs::create_dir_all(cache()).tried("cannot create the cache directory")?;
-    let unique = tempfile::Builder::new()
-        .prefix("postgres-new-")
-        .tempdir_in(cache())
-        .tried("cannot create a directory in the cache")?;
-    let copied = unique.path().join("data");
-    copy(fresh, &copied)?;
-    match fs::rename(&copied, template) {
-        Err(_) if template.exists() => Ok(()),
-        renamed => renamed.tried("cannot put the data directory into the cache"),
-    }
-}
-
-/// Copies a data directory with its owners and modes.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let mut cp = Command::new("cp");
-    cp.arg("-a").arg("--reflink=auto").arg(from).arg(to);
-    output(cp)?;
-    Ok(())
-}
-
-fn give(path: &Path, owner: Option<Owner>) -> Result<()> {
-    let Some(Owner { uid, gid }) = owner else { return Ok(()) };
-    chown(path, Some(uid), Some(gid)).tried(format_args!("cannot hand over \"{}\"", path.display()))
 }

@@ -105,7 +105,7 @@ async fn a_source_that_ignores_the_stop_is_found_out() {
 async fn a_scripts_tables_can_be_looked_at() {
     let items = items();
     let source = ScriptSource::new([Arc::clone(&items)]).seed(&items, ["A | Bolt", "B | NULL"]);
-    assert_eq!(source.names().await.unwrap(), [items.name.clone()]);
+    assert_eq!(source.names().await.unwrap(), std::slice::from_ref(&items.name));
     let missing = TableName::new("erp", "none");
     let found = source.describe(&[missing, items.name.clone()]).await.unwrap();
     assert_eq!(found[0].nullable, [false, true]);

@@ -1,5 +1,10 @@
 //! The pipeline between a queue and a stream in memory.
 
+mod emptied;
+mod interleaved;
+mod shop;
+mod waiting;
+
 use std::sync::Arc;
 use std::time::Duration;
 

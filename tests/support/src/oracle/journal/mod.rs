@@ -1,4 +1,7 @@
-//! The journal: what the database itself says was changed.
+//! The journal: what the database itself says was changed. Here that of `PostgreSQL`; [`mariadb`]
+//! has another, whose rows are the same.
+
+pub mod mariadb;
 
 use serde_json::Value;
 use tokio_postgres::{Client, Row};

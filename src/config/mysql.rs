@@ -1,0 +1,104 @@
+//! The `mysql:` or `mariadb:` section of a source.
+
+use erpbridge_mysql::{MysqlConfig, Secret, SnapshotMode, TlsConfig, TlsMode};
+
+use super::reader::Reader;
+use crate::document::{Fields, Node};
+
+/// Keys of the section.
+pub const KEYS: &[&str] = &[
+    "url",
+    "password",
+    "password_file",
+    "server_id",
+    "snapshot",
+    "snapshot_tables_in_parallel",
+    "max_row_bytes",
+    "prepared_bytes",
+    "connect_timeout",
+    "tls",
+];
+/// Keys of `tls` under it.
+pub const TLS_KEYS: &[&str] = &["mode", "ca_file", "cert_file", "key_file"];
+
+/// Reads the section; `source` is the source's name, if that could be read.
+pub(super) fn read(
+    node: &Node,
+    source: Option<&str>,
+    reader: &mut Reader<'_>,
+) -> Option<MysqlConfig> {
+    let fields = node.fields(KEYS, &mut reader.findings)?;
+    let url = fields.required("url", &mut reader.findings)?;
+    let text = url.as_text(&mut reader.findings)?;
+    let mut config = match MysqlConfig::from_url(source.unwrap_or("source"), text) {
+        Ok(config) => config,
+        Err(error) => {
+            let mend = "write mysql://user@host:port/database?ssl-mode=verify_identity";
+            reader.findings.error(&url.place, error.to_string(), mend);
+            return None;
+        }
+    };
+    read_names(&fields, &mut config, reader);
+    read_sizes(&fields, &mut config, reader);
+    if let Some(node) = fields.get("tls") {
+        read_tls(node, &mut config.tls, reader);
+    }
+    for problem in config.validate() {
+        reader.findings.error(&node.place, problem, "correct the setting named");
+    }
+    Some(config)
+}
+
+fn read_names(fields: &Fields<'_>, config: &mut MysqlConfig, reader: &mut Reader<'_>) {
+    if let Some(password) = reader.secret(fields, "password") {
+        config.password = Some(Secret::new(password));
+    }
+    if let Some(number) = reader.number(fields, "server_id") {
+        // What does not fit is refused with the rest.
+        config.server_id = u32::try_from(number).unwrap_or(u32::MAX);
+    }
+    let modes = [("initial", SnapshotMode::Initial), ("never", SnapshotMode::Never)];
+    if let Some(mode) = fields.get("snapshot").and_then(|node| reader.word(node, &modes)) {
+        config.snapshot = mode;
+    }
+}
+
+fn read_sizes(fields: &Fields<'_>, config: &mut MysqlConfig, reader: &mut Reader<'_>) {
+    if let Some(tables) = reader.number(fields, "snapshot_tables_in_parallel") {
+        config.snapshot_tables_in_parallel = tables;
+    }
+    let sizes = [
+        ("max_row_bytes", &mut config.max_row_bytes),
+        ("prepared_bytes", &mut config.prepared_bytes),
+    ];
+    for (key, size) in sizes {
+        if let Some(bytes) = reader.bytes(fields, key) {
+            *size = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
+    }
+    if let Some(timeout) = reader.duration(fields, "connect_timeout") {
+        config.connect_timeout = timeout;
+    }
+}
+
+fn read_tls(node: &Node, tls: &mut TlsConfig, reader: &mut Reader<'_>) {
+    let Some(fields) = node.fields(TLS_KEYS, &mut reader.findings) else { return };
+    let modes = [
+        ("disable", TlsMode::Disable),
+        ("require", TlsMode::Require),
+        ("verify-ca", TlsMode::VerifyCa),
+        ("verify-full", TlsMode::VerifyFull),
+    ];
+    if let Some(mode) = fields.get("mode").and_then(|node| reader.word(node, &modes)) {
+        tls.mode = mode;
+    }
+    for (key, file) in [
+        ("ca_file", &mut tls.ca_file),
+        ("cert_file", &mut tls.cert_file),
+        ("key_file", &mut tls.key_file),
+    ] {
+        if let Some(path) = reader.path_at(&fields, key) {
+            *file = Some(path);
+        }
+    }
+}
