@@ -10,7 +10,7 @@ use erpbridge_connector::{Explored, Sample, TableName};
 use super::{CommandError, Live, MaybeLive, Outcome, site};
 use crate::bridge::make_explorer;
 use crate::document::similar;
-use crate::survey::init::{Sketch, Start, columns, propose};
+use crate::survey::init::{Sketch, Start, columns, entities, propose};
 
 /// So many rows are looked at to see which codes there are.
 const ROWS: usize = 500;
@@ -51,12 +51,14 @@ pub(super) async fn run(command: &Init) -> Result<Outcome, CommandError> {
         (None, None) => Vec::new(),
     };
     let proposed = propose(&name, &sketches, command.entity.as_deref());
-    let start = proposed.map_err(|error| CommandError::new(&error, Some(ENTITY_HINT)))?;
+    let start = proposed.map_err(|error| CommandError::new(&error, Some(&entity_hint())))?;
     write(&command.directory, &name, &start)?;
     Ok(Outcome::Done)
 }
 
-const ENTITY_HINT: &str = "say it: `--entity procurement.purchaseorder`, or another of docs/events";
+fn entity_hint() -> String {
+    format!("say it with `--entity`, one of: {}", entities().join(", "))
+}
 
 fn name_of(directory: &Path) -> Result<String, CommandError> {
     let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();

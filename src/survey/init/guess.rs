@@ -73,6 +73,9 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("on_hand", "quantity"),
     ("held", "hold"),
     ("item_description", "description"),
+    ("description", "name"),
+    ("order_date", "date"),
+    ("document_type", "type"),
     ("required_date", "required"),
     ("promised_date", "promised"),
     ("received_at", "date"),
@@ -90,6 +93,9 @@ pub(super) fn field<'s>(
     let other = OTHER_NAMES.iter().find(|(field, _)| *field == name).map(|(_, other)| *other);
     column(sketch, name, taken, &fits).or_else(|| column(sketch, other?, taken, &fits))
 }
+
+/// Words that make no other thing of what stands beside them.
+const SAY_NOTHING: [&str; 5] = ["number", "id", "code", "key", "document"];
 
 /// The column that may hold what these words name: all of them, and the fewest others. A column
 /// that is spoken for is not taken.
@@ -111,8 +117,7 @@ pub(super) fn column<'s>(
         words.retain(|word| !own.contains(word) || wanted.contains(word));
         let others = words.iter().filter(|word| !wanted.contains(word));
         // `supplier_no` is how a supplier is named; `supplier_name` is something else.
-        let others =
-            others.filter(|word| !["number", "id", "code", "key"].contains(&word.as_str()));
+        let others = others.filter(|word| !SAY_NOTHING.contains(&word.as_str()));
         all.then(|| (others.count(), words.len(), column))
     });
     let best = scored.min_by_key(|(others, words, _)| (*others, *words));
@@ -133,7 +138,7 @@ pub(super) fn codec(field: &FieldDef, column: &Column, seen: &[&str]) -> Option<
         FieldKind::Decimal if float => Some("float: { scale: 4 }".to_owned()),
         FieldKind::Date if column.kind == ColumnKind::Date || local => Some(String::new()),
         FieldKind::Date if number || column.kind == ColumnKind::Text => {
-            day_format(seen).map(|format| format!("date: {format}"))
+            day_format(seen, column).map(|format| format!("date: {format}"))
         }
         FieldKind::Instant | FieldKind::DateOrInstant if column.kind == ColumnKind::Instant => {
             Some(String::new())
@@ -148,16 +153,52 @@ pub(super) fn codec(field: &FieldDef, column: &Column, seen: &[&str]) -> Option<
     }
 }
 
-/// How days are written in these texts, if all agree.
-fn day_format(seen: &[&str]) -> Option<&'static str> {
-    let digits = |length: usize| {
-        move |text: &&&str| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
+/// Of how many digits or characters the type says a column is, and how many follow the point.
+pub(super) fn size(column: &Column) -> Option<(u32, u32)> {
+    let (_, size) = column.type_name.split_once('(')?;
+    let (size, _) = size.split_once(')')?;
+    let (whole, places) = size.split_once(',').unwrap_or((size, "0"));
+    Some((whole.trim().parse().ok()?, places.trim().parse().ok()?))
+}
+
+/// Whether it holds numbers.
+pub(super) const fn is_number(column: &Column) -> bool {
+    matches!(
+        column.kind,
+        ColumnKind::Integer | ColumnKind::Decimal | ColumnKind::Float32 | ColumnKind::Float64
+    )
+}
+
+/// Whether its numbers have no decimals, by its type or by what is seen.
+pub(super) fn is_whole(column: &Column, seen: &[&str]) -> bool {
+    let whole = |text: &&str| {
+        text.split_once('.').is_none_or(|(_, places)| places.trim_matches('0').is_empty())
     };
-    let seen: Vec<&&str> = seen.iter().filter(|text| !["0", ""].contains(text)).collect();
-    let all = |test: &dyn Fn(&&&str) -> bool| !seen.is_empty() && seen.iter().all(test);
-    if all(&digits(8)) && all(&|text| text.starts_with("19") || text.starts_with("20")) {
+    match column.kind {
+        ColumnKind::Integer => true,
+        _ if !seen.is_empty() => seen.iter().all(whole),
+        _ => size(column).is_some_and(|(_, places)| places == 0),
+    }
+}
+
+/// How days are written in these texts, if all agree; where none was seen, how a column of that
+/// size may hold them. A wrong guess is told by the first row: no day is one in two formats.
+fn day_format(seen: &[&str], column: &Column) -> Option<&'static str> {
+    let seen: Vec<&str> = seen.iter().copied().filter(|text| !["0", ""].contains(text)).collect();
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let all = |test: &dyn Fn(&str) -> bool| seen.iter().all(|text| test(text));
+    let of_size = || match (column.kind, size(column)) {
+        (ColumnKind::Text, Some((10.., _))) => Some("iso"),
+        (ColumnKind::Decimal, Some((6, 0))) => Some("cyyddd"),
+        (_, None | Some((8.., 0))) => Some("yyyymmdd"),
+        _ => None,
+    };
+    let century = |text: &str| text.starts_with("19") || text.starts_with("20");
+    if seen.is_empty() {
+        of_size()
+    } else if all(&|text| text.len() == 8 && digits(text) && century(text)) {
         Some("yyyymmdd")
-    } else if all(&digits(6)) && all(&|text| text.starts_with('1')) {
+    } else if all(&|text| text.len() == 6 && digits(text) && text.starts_with('1')) {
         Some("cyyddd")
     } else if all(&|text| text.len() == 10 && text.get(4..5) == Some("-")) {
         Some("iso")
@@ -192,11 +233,20 @@ mod tests {
     }
 
     #[test]
-    fn days_in_numbers_are_told_by_what_is_seen() {
-        assert_eq!(day_format(&["20261121", "0"]), Some("yyyymmdd"));
-        assert_eq!(day_format(&["126325"]), Some("cyyddd"));
-        assert_eq!(day_format(&["2026-11-21"]), Some("iso"));
-        assert_eq!(day_format(&["4711"]), None);
-        assert_eq!(day_format(&[]), None);
+    fn days_in_numbers_are_told_by_what_is_seen_or_by_their_size() {
+        let column = |kind, type_name: &str| Column {
+            name: "due".to_owned(),
+            kind,
+            type_name: type_name.to_owned(),
+            missing_in_log: false,
+        };
+        let numeric = column(ColumnKind::Decimal, "numeric(6,0)");
+        assert_eq!(day_format(&["20261121", "0"], &numeric), Some("yyyymmdd"));
+        assert_eq!(day_format(&["126325"], &numeric), Some("cyyddd"));
+        assert_eq!(day_format(&["2026-11-21"], &numeric), Some("iso"));
+        assert_eq!(day_format(&["4711"], &numeric), None);
+        assert_eq!(day_format(&["0"], &numeric), Some("cyyddd"));
+        assert_eq!(day_format(&[], &column(ColumnKind::Integer, "int")), Some("yyyymmdd"));
+        assert_eq!(day_format(&[], &column(ColumnKind::Text, "char(3)")), None);
     }
 }

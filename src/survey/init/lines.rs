@@ -4,7 +4,7 @@ use erpbridge_connector::Column;
 
 use super::carries_old_rows;
 use super::table::{Proposal, plain_example, written};
-use crate::canonical::EventDef;
+use crate::canonical::{EventDef, FieldDef, FieldKind, catalog};
 use crate::mapping::cases;
 
 impl Proposal<'_> {
@@ -31,6 +31,11 @@ impl Proposal<'_> {
                 listed(&needed)
             ));
         }
+        if !self.days.is_empty() {
+            let days = self.days.iter().map(|day| format!("{}: {{ null: [\"0\"] }}", written(day)));
+            let days = days.collect::<Vec<_>>().join(", ");
+            out.push(format!("    columns: {{ {days} }} # 0 is no day"));
+        }
         let deleted = if self.told.deleted.is_some() { "physical" } else { "ignore" };
         out.push(format!("    deleted: {deleted} # GUESS: what it means when a row is deleted"));
         let others = schema.columns.iter().map(|column| column.name.as_str());
@@ -54,7 +59,32 @@ impl Proposal<'_> {
         if !self.fields.is_empty() {
             out.push(format!("  {}:", self.alias));
             out.extend(self.fields.iter().map(|line| format!("    {line}")));
+            out.extend(self.other_fields());
         }
+    }
+
+    /// What else the event can tell, for a person who knows where it stands.
+    fn other_fields(&self) -> Vec<String> {
+        let written = |def: &&FieldDef| {
+            let head = format!("{}:", def.name);
+            !self.fields.iter().any(|line| line.starts_with(&head))
+        };
+        let entity = &self.told.new;
+        let mut out = vec![format!(
+            "    # More can be told, see docs/events/{}.{}.md:",
+            entity.family, entity.entity
+        )];
+        let others: Vec<String> = entity.fields.iter().filter(written).map(as_written).collect();
+        let mut line = "    #  ".to_owned();
+        for other in &others {
+            if line.len() + other.len() > 96 {
+                out.push(std::mem::replace(&mut line, "    #  ".to_owned()));
+            }
+            line.push(' ');
+            line.push_str(other);
+        }
+        out.push(line);
+        if others.is_empty() { Vec::new() } else { out }
     }
 
     pub(super) fn write_events(&self, out: &mut Vec<String>) {
@@ -68,6 +98,31 @@ impl Proposal<'_> {
             out.push(format!("  - emit: {}", deleted.name));
             out.push(format!("    on: {}", self.alias));
             out.push("    when: deleted".to_owned());
+        }
+        self.write_step(out);
+    }
+
+    /// How a step of the status becomes an event of its own, for a person to take over.
+    fn write_step(&self, out: &mut Vec<String>) {
+        let Some((column, table, states)) = &self.status else { return };
+        let new = self.told.new;
+        let step = states.iter().rev().find_map(|state| {
+            let name = format!("{}.{}.{state}", new.family, new.entity);
+            Some((catalog().event(&name)?, state))
+        });
+        let Some((event, state)) = step else { return };
+        let column = written(column);
+        out.push("  # A step of the status can be told as what it means:".to_owned());
+        out.push(format!("  # - emit: {}", event.name));
+        out.push(format!("  #   on: {}", self.alias));
+        out.push(format!(
+            "  #   transition: {{ column: {column}, codes: {table}, axis: lifecycle, to: [{state}] }}"
+        ));
+        out.push(format!("  #   fields: {}", self.alias));
+        if !carries_old_rows(self.schema()) {
+            out.push(format!(
+                "  # with `keep: [{column}]` at the table, as the log does not carry what it was"
+            ));
         }
     }
 
@@ -105,11 +160,31 @@ impl Proposal<'_> {
         out.push(format!("  - name: a new row of {} is told", self.alias));
         out.push("    transactions:".to_owned());
         out.push(format!("      - - insert: {}", written(&schema.name.to_string())));
+        if !self.codeless.is_empty() {
+            let columns = listed(&self.codeless);
+            out.push(format!("          # FILL IN codes that the mapping now knows: {columns}"));
+        }
         cases::write::row("          row: ", schema, &row, out);
         out.push("    expect:".to_owned());
         out.push(format!("      - event: {}", self.told.new.name));
         out.push(format!("        headers: {{ ce-subject: {}/{joined} }}", self.entity));
     }
+}
+
+/// A field and what it holds: `total (money)`.
+fn as_written(def: &FieldDef) -> String {
+    let kind = match &def.kind {
+        FieldKind::Text | FieldKind::Code(_) | FieldKind::Reference => return def.name.clone(),
+        FieldKind::Integer | FieldKind::Decimal => "number",
+        FieldKind::Quantity => "quantity",
+        FieldKind::Money => "money",
+        FieldKind::Date => "day",
+        FieldKind::Instant => "instant",
+        FieldKind::DateOrInstant => "day or instant",
+        FieldKind::Bool => "yes or no",
+        FieldKind::List(_) => "list",
+    };
+    format!("{} ({kind})", def.name)
 }
 
 fn listed(names: &[&str]) -> String {

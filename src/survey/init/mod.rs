@@ -5,16 +5,20 @@
 //! marked `FILL IN` and keeps `map test` from passing until it is filled in. A wrong event would
 //! be worse than none.
 
+mod codes;
 mod columns;
 mod guess;
 mod lines;
 mod table;
 mod words;
 
+use std::collections::BTreeSet;
+
 use erpbridge_connector::{Explored, ReplicaIdentity, TableSchema};
 
 pub use self::columns::columns;
 use self::table::Proposal;
+use crate::canonical::catalog;
 
 /// A table to be mapped, with some of its rows where there is a database.
 #[derive(Clone, Debug)]
@@ -61,6 +65,13 @@ pub struct Unknown {
     table: String,
 }
 
+/// What the rows of a table can be, as `family.entity`.
+pub fn entities() -> Vec<String> {
+    let all = catalog().events().map(|event| format!("{}.{}", event.family, event.entity));
+    let all: BTreeSet<String> = all.collect();
+    all.into_iter().filter(|entity| guess::told(entity).is_some()).collect()
+}
+
 /// Proposes a mapping of this name for some tables. `entity` says what the rows are, if their
 /// tables' names do not.
 ///
@@ -69,7 +80,7 @@ pub struct Unknown {
 pub fn propose(name: &str, sketches: &[Sketch], entity: Option<&str>) -> Result<Start, Unknown> {
     let mut proposals = Vec::new();
     for sketch in sketches {
-        let proposal = Proposal::of(sketch, entity);
+        let proposal = Proposal::of(sketch, alias(sketch.schema(), &proposals), entity);
         let table = || Unknown { table: sketch.schema().name.to_string() };
         proposals.push(proposal.ok_or_else(table)?);
     }
@@ -79,6 +90,16 @@ pub fn propose(name: &str, sketches: &[Sketch], entity: Option<&str>) -> Result<
         guesses: proposals.iter().flat_map(|proposal| proposal.guesses.clone()).collect(),
         open: proposals.iter().flat_map(|proposal| proposal.open.clone()).collect(),
     })
+}
+
+/// The name of a table in the mapping: with its schema where another has the same.
+fn alias(schema: &TableSchema, others: &[Proposal<'_>]) -> String {
+    let legal = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    let own: String = schema.name.table.chars().map(legal).collect();
+    if others.iter().all(|other| other.alias != own) {
+        return own;
+    }
+    schema.name.to_string().chars().map(legal).collect()
 }
 
 fn mapping(name: &str, proposals: &[Proposal<'_>]) -> String {
@@ -141,7 +162,6 @@ mod tests {
     use erpbridge_connector::TableName;
 
     use super::*;
-    use crate::canonical::catalog;
     use crate::mapping::Mapping;
 
     const COLUMNS: &str = "id bigint key, co int, no varchar(9), supplier_no int, item varchar(3), \
@@ -156,8 +176,7 @@ mod tests {
 
     #[test]
     fn whatever_the_rows_are_the_proposal_is_a_mapping() {
-        let entities = catalog().events().map(|event| format!("{}.{}", event.family, event.entity));
-        for entity in entities.filter(|entity| guess::told(entity).is_some()) {
+        for entity in entities() {
             for columns in [COLUMNS, "id int", "\"Order No\" varchar(3), \"Größe\" int"] {
                 let sketches = [sketch("t 1", columns, &[])];
                 let start = propose("first", &sketches, Some(&entity)).unwrap();

@@ -7,38 +7,6 @@ use super::guess::{self, Told};
 use crate::canonical::{FieldDef, FieldKind, Form};
 use crate::mapping::cases;
 
-/// Units as ERPs write them, and their codes in UN/ECE Recommendation 20.
-const UNITS: &[(&str, &str)] = &[
-    ("EA", "C62"),
-    ("PC", "C62"),
-    ("PCS", "C62"),
-    ("ST", "C62"),
-    ("STK", "C62"),
-    ("UN", "C62"),
-    ("KG", "KGM"),
-    ("G", "GRM"),
-    ("T", "TNE"),
-    ("M", "MTR"),
-    ("CM", "CMT"),
-    ("MM", "MMT"),
-    ("L", "LTR"),
-    ("H", "HUR"),
-    ("HR", "HUR"),
-    ("M2", "MTK"),
-    ("M3", "MTQ"),
-];
-
-/// Words for states, where a code is one.
-const STATES: &[(&str, &[&str])] = &[
-    ("draft", &["draft", "new", "entered"]),
-    ("pending_approval", &["pending", "pending_approval", "submitted"]),
-    ("approved", &["approved"]),
-    ("rejected", &["rejected"]),
-    ("released", &["released", "sent", "issued"]),
-    ("closed", &["closed", "done", "complete", "completed"]),
-    ("cancelled", &["cancelled", "canceled", "void"]),
-];
-
 /// What is proposed for a table.
 pub(super) struct Proposal<'s> {
     pub(super) sketch: &'s Sketch,
@@ -53,6 +21,13 @@ pub(super) struct Proposal<'s> {
     pub(super) taken: Vec<&'s str>,
     /// The cells of the first case's row that must be something special.
     pub(super) cells: Vec<(&'s str, String)>,
+    /// The column of the lifecycle's status, its code table and its states.
+    pub(super) status: Option<(&'s str, String, &'static [String])>,
+    /// Columns of days whose 0 is no day.
+    pub(super) days: Vec<&'s str>,
+    /// Columns whose cell in the first case must become a real code.
+    pub(super) codeless: Vec<&'s str>,
+    /// The lines of its code tables.
     pub(super) codes: Vec<String>,
     pub(super) guesses: Vec<String>,
     pub(super) open: Vec<String>,
@@ -60,14 +35,13 @@ pub(super) struct Proposal<'s> {
 
 impl<'s> Proposal<'s> {
     /// `None` if the rows could be anything.
-    pub(super) fn of(sketch: &'s Sketch, entity: Option<&str>) -> Option<Self> {
+    pub(super) fn of(sketch: &'s Sketch, alias: String, entity: Option<&str>) -> Option<Self> {
         let table = &sketch.schema().name.table;
         let guessed = guess::entity(table);
         let told = guess::told(entity.or(guessed)?)?;
-        let alias = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
         let mut proposal = Self {
             sketch,
-            alias: table.chars().map(alias).collect(),
+            alias,
             entity: told.new.entity.as_str(),
             told,
             company: None,
@@ -76,6 +50,9 @@ impl<'s> Proposal<'s> {
             fields: Vec::new(),
             taken: Vec::new(),
             cells: Vec::new(),
+            status: None,
+            days: Vec::new(),
+            codeless: Vec::new(),
             codes: Vec::new(),
             guesses: Vec::new(),
             open: Vec::new(),
@@ -93,15 +70,19 @@ impl<'s> Proposal<'s> {
         &self.sketch.table.schema
     }
 
-    fn guess(&mut self, sentence: String) {
+    pub(super) fn guess(&mut self, sentence: String) {
         self.guesses.push(sentence);
     }
 
-    fn column(&self, wanted: &str, fits: impl Fn(&Column) -> bool) -> Option<&'s Column> {
+    pub(super) fn column(
+        &self,
+        wanted: &str,
+        fits: impl Fn(&Column) -> bool,
+    ) -> Option<&'s Column> {
         guess::column(self.sketch, wanted, &self.taken, fits)
     }
 
-    fn take(&mut self, column: &'s Column) -> &'s str {
+    pub(super) fn take(&mut self, column: &'s Column) -> &'s str {
         self.taken.push(&column.name);
         &column.name
     }
@@ -126,7 +107,9 @@ impl<'s> Proposal<'s> {
         let text = |column: &Column| {
             column.kind == ColumnKind::Text && !key.contains(&column.name.as_str())
         };
-        if let Some(column) = self.column("number", text) {
+        // The item of items, the order of orders is their number.
+        let number = self.column("number", text).or_else(|| self.column(self.entity, text));
+        if let Some(column) = number {
             let name = self.take(column);
             self.guess(format!("`{name}` is the number people use"));
             self.number = Some(name.to_owned());
@@ -153,6 +136,7 @@ impl<'s> Proposal<'s> {
                 FieldKind::Money => self.money(def),
                 FieldKind::Code(states) => self.state(def, states),
                 FieldKind::List(_) => None,
+                FieldKind::Text if def.name == "order" => self.order().or_else(|| self.plain(def)),
                 _ => self.plain(def),
             };
             let line = line.or_else(|| def.required.then(|| self.unknown(def)));
@@ -171,139 +155,78 @@ impl<'s> Proposal<'s> {
         let name = self.take(column);
         self.guess(format!("field `{}` comes from column `{name}`", def.name));
         self.cells.push((name, example(def, column, &codec)));
+        if codec.starts_with("date: ") && codec != "date: iso" {
+            self.days.push(name);
+        }
         Some(match codec.as_str() {
             "" => format!("{} # GUESS", written(name)),
             codec => format!("{{ from: {}, {codec} }} # GUESS", written(name)),
         })
     }
 
-    fn numeric(&mut self, def: &FieldDef) -> Option<String> {
-        let number = |column: &Column| {
-            matches!(
-                column.kind,
-                ColumnKind::Integer
-                    | ColumnKind::Decimal
-                    | ColumnKind::Float32
-                    | ColumnKind::Float64
-            )
-        };
+    /// Of a line whose key is that of its order and its own number: the key without the number.
+    fn order(&mut self) -> Option<String> {
         let key = self.key();
-        let fits = |column: &Column| number(column) && !key.contains(&column.name.as_str());
+        let line = |name: &&&str| super::words::words(name).iter().any(|word| word == "line");
+        let line = key.iter().rfind(line)?;
+        let order: Vec<String> =
+            key.iter().filter(|name| *name != line).map(|name| written(name)).collect();
+        if order.is_empty() {
+            return None;
+        }
+        let listed = order.join(", ");
+        self.guess(format!("field `order` is the key {listed}"));
+        Some(format!("{{ key: [{listed}] }} # GUESS: the key that the order has"))
+    }
+
+    /// The number of a quantity or an amount, and what is to be said of it.
+    fn numeric(&mut self, def: &FieldDef) -> Option<(String, String)> {
+        let key = self.key();
+        let fits =
+            |column: &Column| guess::is_number(column) && !key.contains(&column.name.as_str());
         let column = guess::field(self.sketch, &def.name, &self.taken, fits)?;
         let name = self.take(column);
         self.guess(format!("field `{}` comes from column `{name}`", def.name));
         self.cells.push((name, "12".to_owned()));
+        let from = written(name);
+        let counted = def.kind == FieldKind::Quantity && column.kind == ColumnKind::Integer;
+        let mut remark = "# GUESS".to_owned();
+        if !counted && guess::is_whole(column, &self.sketch.seen(name)) {
+            self.guess(format!("the whole numbers of `{name}` imply no decimals"));
+            let codec = format!("{{ from: {from}, implied_decimals: 2 }}");
+            remark = format!("# GUESS; if 1250 means 12.50, write value: {codec}");
+        }
         let float = matches!(column.kind, ColumnKind::Float32 | ColumnKind::Float64);
-        Some(if float {
-            format!("{{ from: {}, float: {{ scale: 4 }} }}", written(name))
-        } else {
-            written(name)
-        })
+        let value = if float { format!("{{ from: {from}, float: {{ scale: 4 }} }}") } else { from };
+        Some((value, remark))
     }
 
     fn quantity(&mut self, def: &FieldDef) -> Option<String> {
-        let value = self.numeric(def)?;
+        let (value, remark) = self.numeric(def)?;
         let text = |column: &Column| column.kind == ColumnKind::Text;
         let Some(column) = guess::column(self.sketch, "unit", &[], text) else {
-            self.guess(format!(
-                "`{}` counts pieces (C62): no column of a unit was found",
-                def.name
-            ));
-            return Some(format!("{{ value: {value}, unit: {{ constant: C62 }} }} # GUESS"));
+            let sentence = "counts pieces (C62): no column of a unit was found";
+            self.guess(format!("`{}` {sentence}", def.name));
+            return Some(format!("{{ value: {value}, unit: {{ constant: C62 }} }} {remark}"));
         };
-        let table = format!("{}_units", self.alias);
-        if !self.taken.contains(&column.name.as_str()) {
-            self.units(column, &table);
-        }
+        let table = self.units(column);
         let unit = written(&column.name);
-        Some(format!("{{ value: {value}, unit: {{ from: {unit}, code: {table} }} }} # GUESS"))
-    }
-
-    fn unit(&mut self) -> Option<String> {
-        let column = self.column("unit", |column| column.kind == ColumnKind::Text)?;
-        let table = format!("{}_units", self.alias);
-        self.units(column, &table);
-        Some(format!("{{ from: {}, code: {table} }} # GUESS", written(&column.name)))
-    }
-
-    fn units(&mut self, column: &'s Column, table: &str) {
-        let name = self.take(column);
-        let seen: Vec<String> = self.sketch.seen(name).into_iter().map(str::to_owned).collect();
-        self.codes.push(format!("  {table}:"));
-        self.code_lines(
-            name,
-            &seen,
-            "units of UN/ECE Recommendation 20, as C62, KGM, MTR",
-            |code| {
-                let known = UNITS.iter().find(|(unit, _)| unit.eq_ignore_ascii_case(code));
-                known.map(|(_, unit)| *unit)
-            },
-        );
-    }
-
-    /// One line for each code that was seen; those whose meaning is not known are left to a person.
-    fn code_lines(
-        &mut self,
-        column: &'s str,
-        seen: &[String],
-        what: &str,
-        meaning: impl Fn(&str) -> Option<&'static str>,
-    ) {
-        let mut unknown = Vec::new();
-        for code in seen.iter().take(50) {
-            if let Some(meaning) = meaning(code) {
-                self.codes.push(format!("    \"{code}\": {meaning} # GUESS"));
-            } else {
-                unknown.push(format!("    # \"{code}\":"));
-            }
-        }
-        if seen.is_empty() || !unknown.is_empty() {
-            self.codes.push(format!("    # FILL IN what each code means: {what}"));
-            self.open.push(format!("what the codes of column `{column}` mean: {what}"));
-        }
-        let example = unknown.first().and_then(|line| line.split('"').nth(1).map(str::to_owned));
-        let example = example.or_else(|| seen.first().cloned()).unwrap_or_else(|| "X".to_owned());
-        if seen.is_empty() {
-            unknown.push("    # \"X\":".to_owned());
-        }
-        self.codes.append(&mut unknown);
-        self.codes
-            .push("    \"*\": dead_letter                     # a code nobody told of".to_owned());
-        self.cells.push((column, example));
+        Some(format!("{{ value: {value}, unit: {{ from: {unit}, code: {table} }} }} {remark}"))
     }
 
     fn money(&mut self, def: &FieldDef) -> Option<String> {
-        let value = self.numeric(def)?;
+        let (value, remark) = self.numeric(def)?;
         let text = |column: &Column| column.kind == ColumnKind::Text;
-        let currency = guess::column(self.sketch, "currency", &[], text);
-        if let Some(column) = currency {
-            let name = &column.name;
-            self.cells.push((name, "EUR".to_owned()));
-            let name = written(name);
-            return Some(format!("{{ value: {value}, currency: {{ from: {name} }} }} # GUESS"));
+        let Some(column) = guess::column(self.sketch, "currency", &[], text) else {
+            self.guess(format!("`{}` is in EUR: no column of a currency was found", def.name));
+            return Some(format!("{{ value: {value}, currency: {{ constant: EUR }} }} {remark}"));
+        };
+        if !self.taken.contains(&column.name.as_str()) {
+            self.take(column);
         }
-        self.guess(format!("`{}` is in EUR: no column of a currency was found", def.name));
-        Some(format!("{{ value: {value}, currency: {{ constant: EUR }} }} # GUESS"))
-    }
-
-    /// The state of the lifecycle, where a column may hold it.
-    fn state(&mut self, def: &FieldDef, states: &'static [String]) -> Option<String> {
-        if def.name != "lifecycle_status" {
-            return None;
-        }
-        let code = |column: &Column| matches!(column.kind, ColumnKind::Text | ColumnKind::Integer);
-        let column = self.column("status", code)?;
-        let name = self.take(column);
-        self.guess(format!("column `{name}` is the status of the lifecycle"));
-        let table = format!("{}_lifecycle", self.alias);
-        let seen: Vec<String> = self.sketch.seen(name).into_iter().map(str::to_owned).collect();
-        self.codes.push(format!("  {table}:"));
-        self.code_lines(name, &seen, &format!("one of {}", states.join(", ")), |code| {
-            let word = code.to_lowercase().replace([' ', '-'], "_");
-            let known = STATES.iter().find(|(_, words)| words.contains(&word.as_str()));
-            known.map(|(state, _)| *state).filter(|state| states.iter().any(|known| known == state))
-        });
-        Some(format!("{{ from: {}, code: {table} }} # GUESS", written(name)))
+        self.cells.push((&column.name, "EUR".to_owned()));
+        let name = written(&column.name);
+        Some(format!("{{ value: {value}, currency: {{ from: {name} }} }} {remark}"))
     }
 
     /// A field that the event must have, and no column looks like.
