@@ -2,6 +2,7 @@
 
 mod cases;
 mod check;
+mod diff;
 mod init;
 mod preview;
 mod site;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use erpbridge_connector::{ChangeBatch, Finding, TableSchema};
 
+pub use self::compare::Difference;
 use self::read::{Case, CaseFile};
 use super::Mapping;
 use crate::canonical::{EventBatch, FrozenBatch};
@@ -32,8 +33,8 @@ pub struct CaseResult {
     pub name: String,
     /// Where it was written.
     pub place: Place,
-    /// Every difference, one per line; empty if the case holds.
-    pub differences: Vec<String>,
+    /// Every difference; none if the case holds.
+    pub differences: Vec<Difference>,
 }
 
 impl CaseResult {
