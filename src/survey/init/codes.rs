@@ -82,7 +82,8 @@ impl<'s> Proposal<'s> {
         self.code_table(&table, column, &what, |code| {
             let word = code.to_lowercase().replace([' ', '-'], "_");
             let known = STATES.iter().find(|(_, words)| words.contains(&word.as_str()));
-            known.map(|(state, _)| *state).filter(|state| states.iter().any(|known| known == state))
+            let meant = known.map_or(word.as_str(), |(state, _)| *state);
+            states.iter().find(|state| *state == meant).map(String::as_str)
         });
         let field = format!("{{ from: {}, code: {table} }} # GUESS", written(name));
         self.status = Some((name, table, states));

@@ -74,6 +74,7 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("held", "hold"),
     ("item_description", "description"),
     ("description", "name"),
+    ("line_no", "line"),
     ("order_date", "date"),
     ("document_type", "type"),
     ("required_date", "required"),

@@ -7,6 +7,9 @@ use super::table::{Proposal, plain_example, written};
 use crate::canonical::{EventDef, FieldDef, FieldKind, catalog};
 use crate::mapping::cases;
 
+/// Steps that are most worth an event, the first first.
+const STEPS: [&str; 6] = ["released", "approved", "posted", "received", "closed", "cancelled"];
+
 impl Proposal<'_> {
     pub(super) fn write_table(&self, out: &mut Vec<String>) {
         let schema = self.schema();
@@ -24,11 +27,11 @@ impl Proposal<'_> {
         if let Some(plant) = self.plant {
             out.push(format!("    plant: {} # GUESS", scope(plant)));
         }
-        let needed: Vec<&str> = self.needed_of_deleted();
-        if self.told.deleted.is_some() && !needed.is_empty() && !carries_old_rows(schema) {
+        let kept = self.kept();
+        if !kept.is_empty() {
             out.push(format!(
                 "    keep: [{}] # remembered: the log carries only keys of deleted rows",
-                listed(&needed)
+                listed(&kept)
             ));
         }
         if !self.days.is_empty() {
@@ -47,8 +50,11 @@ impl Proposal<'_> {
         }
     }
 
-    /// What the event of a deleted row needs beside its key.
-    fn needed_of_deleted(&self) -> Vec<&str> {
+    /// What the event of a deleted row needs beside its key, where the log carries no more.
+    fn kept(&self) -> Vec<&str> {
+        if self.told.deleted.is_none() || carries_old_rows(self.schema()) {
+            return Vec::new();
+        }
         let key = self.key();
         let scopes = [self.company, self.plant].into_iter().flatten();
         scopes.filter(|name| !key.contains(name)).collect()
@@ -106,11 +112,11 @@ impl Proposal<'_> {
     fn write_step(&self, out: &mut Vec<String>) {
         let Some((column, table, states)) = &self.status else { return };
         let new = self.told.new;
-        let step = states.iter().rev().find_map(|state| {
-            let name = format!("{}.{}.{state}", new.family, new.entity);
-            Some((catalog().event(&name)?, state))
-        });
-        let Some((event, state)) = step else { return };
+        let told = |state: &str| {
+            let event = catalog().event(&format!("{}.{}.{state}", new.family, new.entity))?;
+            states.iter().find(|known| *known == state).map(|state| (event, state))
+        };
+        let Some((event, state)) = STEPS.iter().find_map(|state| told(state)) else { return };
         let column = written(column);
         out.push("  # A step of the status can be told as what it means:".to_owned());
         out.push(format!("  # - emit: {}", event.name));
@@ -120,9 +126,8 @@ impl Proposal<'_> {
         ));
         out.push(format!("  #   fields: {}", self.alias));
         if !carries_old_rows(self.schema()) {
-            out.push(format!(
-                "  # with `keep: [{column}]` at the table, as the log does not carry what it was"
-            ));
+            let why = "the log does not carry what it was";
+            out.push(format!("  # with `keep: all` at the table, because {why}"));
         }
     }
 

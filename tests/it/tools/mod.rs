@@ -1,7 +1,10 @@
 //! The commands that work with mappings on a live database, as a person types them.
 
 mod check;
+mod init;
 mod preview;
+mod record;
+mod walk;
 
 use std::process::Command;
 
@@ -89,10 +92,21 @@ impl Desk {
         self.directory.write("mappings/desk/desk.yaml", text).unwrap();
     }
 
-    /// Types a command in the directory: how it ended, and everything it printed.
+    fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.directory.join(file)).unwrap()
+    }
+
+    /// Types a command in the directory: how it ended, and everything it printed. Quotes hold an
+    /// argument together.
     fn type_in(&self, command: &str) -> (Option<i32>, String) {
         let mut program = Command::new(env!("CARGO_BIN_EXE_erpbridge"));
-        program.args(command.split_whitespace()).current_dir(self.directory.path());
+        for (place, part) in command.split('"').enumerate() {
+            match place % 2 {
+                0 => program.args(part.split_whitespace()),
+                _ => program.arg(part),
+            };
+        }
+        program.current_dir(self.directory.path());
         let output = program.output().unwrap();
         let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
         (output.status.code(), String::from_utf8(both).unwrap())
