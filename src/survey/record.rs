@@ -5,6 +5,7 @@
 //! the masked rows, so that the case passes where it is sent to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use erpbridge_connector::{Column, Sampled, TableName, TableSchema};
 
@@ -103,7 +104,7 @@ fn others(given: &[Sampled], samples: &[Sampled]) -> Vec<Sampled> {
     let mut out = Vec::new();
     for sample in given {
         let mut sample = sample.clone();
-        let table = sample.table.clone();
+        let table = Arc::clone(&sample.table);
         sample.rows.retain(|row| seen.insert(key(&table, row)));
         if !sample.rows.is_empty() {
             out.push(sample);

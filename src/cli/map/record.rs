@@ -92,9 +92,10 @@ fn asked(command: &Record, site: &Site) -> Result<Sample, CommandError> {
         values.push(value.to_owned());
     }
     let name = table.schema.name.clone();
-    Ok(match columns.is_empty() {
-        true => Sample::any(name, command.limit),
-        false => Sample::with(name, columns, vec![values], command.limit),
+    Ok(if columns.is_empty() {
+        Sample::any(name, command.limit)
+    } else {
+        Sample::with(name, columns, vec![values], command.limit)
     })
 }
 

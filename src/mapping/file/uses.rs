@@ -75,7 +75,9 @@ impl<'m> AllUses<'m> {
         table.key.iter().flatten().for_each(|column| self.note(alias, &column.name, Use::Key));
         self.filter(alias, &table.filter);
         if let Keep::Columns(columns) = &table.keep {
-            columns.iter().for_each(|column| self.note(alias, &column.name, Use::Plain));
+            for column in columns {
+                self.note(alias, &column.name, Use::Plain);
+            }
         }
         for lookup in &table.lookups {
             self.picks(alias, &lookup.by);

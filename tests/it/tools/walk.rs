@@ -87,7 +87,7 @@ fn change(desk: &Desk, lines: &[&str]) {
     let file = lines[0].strip_prefix("--- ").unwrap();
     let side = |dropped: char| -> String {
         let kept = lines[1..].iter().filter(|line| !line.starts_with(dropped));
-        kept.map(|line| format!("{}\n", &line[1..])).collect()
+        kept.flat_map(|line| [line.get(1..).unwrap(), "\n"]).collect()
     };
     let (before, after) = (side('+'), side('-'));
     let text = desk.read(file);
