@@ -22,6 +22,7 @@ mod page;
 mod pages;
 mod promql;
 mod schemas;
+mod traps;
 
 use std::path::{Path, PathBuf};
 
