@@ -68,25 +68,25 @@ impl<'s> Proposal<'s> {
         table
     }
 
-    /// The state of the lifecycle, where a column may hold it.
-    pub(super) fn state(&mut self, def: &FieldDef, states: &'static [String]) -> Option<String> {
-        if def.name != "lifecycle_status" {
-            return None;
-        }
+    /// A state or a kind, where a column may hold it.
+    pub(super) fn coded(&mut self, def: &FieldDef, all: &'static [String]) -> Option<String> {
         let code = |column: &Column| matches!(column.kind, ColumnKind::Text | ColumnKind::Integer);
-        let column = self.column("status", code)?;
+        let lifecycle = def.name == "lifecycle_status";
+        let column = self.column(if lifecycle { "status" } else { &def.name }, code)?;
         let name = self.take(column);
-        self.guess(format!("column `{name}` is the status of the lifecycle"));
-        let table = format!("{}_lifecycle", self.alias);
-        let what = format!("one of {}", states.join(", "));
+        self.guess(format!("column `{name}` holds the codes of `{}`", def.name));
+        let table = format!("{}_{}", self.alias, if lifecycle { "lifecycle" } else { &def.name });
+        let what = format!("one of {}", all.join(", "));
         self.code_table(&table, column, &what, |code| {
             let word = code.to_lowercase().replace([' ', '-'], "_");
             let known = STATES.iter().find(|(_, words)| words.contains(&word.as_str()));
             let meant = known.map_or(word.as_str(), |(state, _)| *state);
-            states.iter().find(|state| *state == meant).map(String::as_str)
+            all.iter().find(|known| *known == meant).map(String::as_str)
         });
         let field = format!("{{ from: {}, code: {table} }} # GUESS", written(name));
-        self.status = Some((name, table, states));
+        if lifecycle {
+            self.status = Some((name, table, all));
+        }
         Some(field)
     }
 

@@ -113,15 +113,16 @@ pub(super) fn column<'s>(
     });
     let scored = columns.filter_map(|column| {
         let mut words = words(&column.name);
-        let all = wanted.iter().all(|word| words.contains(word));
+        let (all, told) = (wanted.iter().all(|word| words.contains(word)), words.len());
         // What the table is called says nothing in its columns.
         words.retain(|word| !own.contains(word) || wanted.contains(word));
-        let others = words.iter().filter(|word| !wanted.contains(word));
+        let dropped = told - words.len();
         // `supplier_no` is how a supplier is named; `supplier_name` is something else.
-        let others = others.filter(|word| !SAY_NOTHING.contains(&word.as_str()));
-        all.then(|| (others.count(), words.len(), column))
+        let says_nothing = |word: &&String| word.len() == 1 || SAY_NOTHING.contains(&word.as_str());
+        let others = words.iter().filter(|word| !wanted.contains(word) && !says_nothing(word));
+        all.then(|| (others.count(), dropped, words.len(), column))
     });
-    let best = scored.min_by_key(|(others, words, _)| (*others, *words));
+    let best = scored.min_by_key(|(others, dropped, words, _)| (*others, *dropped, *words));
     best.filter(|(others, ..)| *others == 0).map(|(.., column)| column)
 }
 
@@ -138,7 +139,7 @@ pub(super) fn codec(field: &FieldDef, column: &Column, seen: &[&str]) -> Option<
         FieldKind::Integer | FieldKind::Decimal if number => Some(String::new()),
         FieldKind::Decimal if float => Some("float: { scale: 4 }".to_owned()),
         FieldKind::Date if column.kind == ColumnKind::Date || local => Some(String::new()),
-        FieldKind::Date if number || column.kind == ColumnKind::Text => {
+        FieldKind::Date | FieldKind::DateOrInstant if number || column.kind == ColumnKind::Text => {
             day_format(seen, column).map(|format| format!("date: {format}"))
         }
         FieldKind::Instant | FieldKind::DateOrInstant if column.kind == ColumnKind::Instant => {
@@ -175,10 +176,11 @@ pub(super) fn is_whole(column: &Column, seen: &[&str]) -> bool {
     let whole = |text: &&str| {
         text.split_once('.').is_none_or(|(_, places)| places.trim_matches('0').is_empty())
     };
-    match column.kind {
-        ColumnKind::Integer => true,
+    match (column.kind, size(column)) {
+        (ColumnKind::Integer, _) => true,
+        (_, Some((_, 1..))) => false,
         _ if !seen.is_empty() => seen.iter().all(whole),
-        _ => size(column).is_some_and(|(_, places)| places == 0),
+        (_, size) => size.is_some(),
     }
 }
 

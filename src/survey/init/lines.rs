@@ -114,7 +114,8 @@ impl Proposal<'_> {
         let new = self.told.new;
         let told = |state: &str| {
             let event = catalog().event(&format!("{}.{}.{state}", new.family, new.entity))?;
-            states.iter().find(|known| *known == state).map(|state| (event, state))
+            let state = states.iter().find(|known| *known == state)?;
+            (event.name != new.name).then_some((event, state))
         };
         let Some((event, state)) = STEPS.iter().find_map(|state| told(state)) else { return };
         let column = written(column);

@@ -205,6 +205,30 @@ mod tests {
     }
 
     #[test]
+    fn what_no_column_looks_like_is_left_open_with_how_it_is_written() {
+        let start = propose("shop", &[sketch("stock_moves", "id int", &[])], None).unwrap();
+        for line in [
+            "item: { expr: \"null\" } # FILL IN `item: <column>`: Key of the item.",
+            "# FILL IN `kind: { constant: receipt }`, or a column and a code table; one of receipt,",
+            "quantity: { value: { expr: \"null\" }, unit: { constant: C62 } } # FILL IN `value: <column>`",
+        ] {
+            assert!(start.mapping.contains(line), "{line}\n{}", start.mapping);
+        }
+        assert_eq!(start.open.len(), 3, "{:?}", start.open);
+    }
+
+    #[test]
+    fn the_texts_of_a_column_that_holds_no_codes_stay_where_they_are() {
+        let texts: Vec<String> = (0..60).map(|number| format!("note {number}")).collect();
+        let rows: Vec<[&str; 3]> = texts.iter().map(|text| ["1", "7", text.as_str()]).collect();
+        let rows: Vec<&[&str]> = rows.iter().map(|row| &row[..]).collect();
+        let columns = "id int key, vendor int, status varchar(90)";
+        let start = propose("shop", &[sketch("orders", columns, &rows)], None).unwrap();
+        assert!(!start.mapping.contains("note 1"), "{}", start.mapping);
+        assert!(!start.cases.contains("note 1"), "{}", start.cases);
+    }
+
+    #[test]
     fn no_real_value_but_a_code_gets_into_the_files() {
         let columns = "id int key, vendor varchar(40), order_no varchar(20), note text";
         let rows: [&[&str]; 1] = [&["4711", "Nightingale", "SECRET-1", "12 Harbour Lane"]];

@@ -134,7 +134,7 @@ impl<'s> Proposal<'s> {
                 FieldKind::Quantity => self.quantity(def),
                 FieldKind::Text if def.form == Form::Unit => self.unit(),
                 FieldKind::Money => self.money(def),
-                FieldKind::Code(states) => self.state(def, states),
+                FieldKind::Code(all) => self.coded(def, all),
                 FieldKind::List(_) => None,
                 FieldKind::Text if def.name == "order" => self.order().or_else(|| self.plain(def)),
                 _ => self.plain(def),
@@ -232,21 +232,20 @@ impl<'s> Proposal<'s> {
     /// A field that the event must have, and no column looks like.
     fn unknown(&mut self, def: &FieldDef) -> String {
         self.open.push(format!("where field `{}` comes from: {}", def.name, def.description));
-        let nothing = "{ expr: \"null\" }";
+        let (name, what, nothing) = (&def.name, &def.description, "{ expr: \"null\" }");
         match &def.kind {
-            FieldKind::Quantity => {
-                format!(
-                    "{{ value: {nothing}, unit: {{ constant: C62 }} }} # FILL IN: {}",
-                    def.description
-                )
+            FieldKind::Quantity => format!(
+                "{{ value: {nothing}, unit: {{ constant: C62 }} }} # FILL IN `value: <column>`: {what}"
+            ),
+            FieldKind::Money => format!(
+                "{{ value: {nothing}, currency: {{ constant: EUR }} }} # FILL IN `value: <column>`: {what}"
+            ),
+            FieldKind::Code(all) => {
+                let one = all.first().map_or("", String::as_str);
+                let how = format!("`{name}: {{ constant: {one} }}`, or a column and a code table");
+                format!("{nothing} # FILL IN {how}; one of {}: {what}", all.join(", "))
             }
-            FieldKind::Money => {
-                format!(
-                    "{{ value: {nothing}, currency: {{ constant: EUR }} }} # FILL IN: {}",
-                    def.description
-                )
-            }
-            _ => format!("{nothing} # FILL IN: {}", def.description),
+            _ => format!("{nothing} # FILL IN `{name}: <column>`: {what}"),
         }
     }
 }

@@ -20,7 +20,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("total", &["amt", "amount", "total", "value", "sum", "tot"]),
     ("price", &["price", "prc", "cost"]),
     ("unit", &["uom", "um", "unit", "units"]),
-    ("status", &["stat", "status", "state", "sts", "lifecycle"]),
+    ("status", &["st", "stat", "status", "state", "sts", "lifecycle"]),
     ("order", &["ord", "ordered", "order", "orders", "po", "purch", "purchase", "bestell"]),
     ("line", &["ln", "line", "lines", "pos", "position", "detail", "dtl", "row"]),
     ("receipt", &["rcpt", "receipt", "grn", "receiving", "goodsreceipt", "gr"]),
@@ -129,8 +129,15 @@ fn canonical(part: &str) -> Vec<String> {
         let (one, other) = part.split_at_checked(at)?;
         Some(vec![word(one)?.to_owned(), word(other)?.to_owned()])
     });
-    halves.unwrap_or_else(|| vec![part.to_owned()])
+    let ending = || {
+        let (own, ending) = ENDINGS.iter().find_map(|end| Some((part.strip_suffix(end)?, *end)))?;
+        Some(vec![own.to_owned(), word(ending)?.to_owned()])
+    };
+    halves.or_else(ending).unwrap_or_else(|| vec![part.to_owned()])
 }
+
+/// Words that are hardly the end of another one: `tqty`, `shpdate`.
+const ENDINGS: [&str; 3] = ["qty", "date", "amt"];
 
 fn word(part: &str) -> Option<&'static str> {
     let known = |part: &str| SYNONYMS.iter().find(|(_, synonyms)| synonyms.contains(&part));
@@ -150,6 +157,7 @@ mod tests {
         assert_eq!(words("vendors"), ["supplier"]);
         assert_eq!(words("F4311_u2x"), ["f", "u", "x"]);
         assert_eq!(words("duedate"), ["required", "date"]);
+        assert_eq!(words("tqty"), ["t", "quantity"]);
         assert_eq!(words("PHAN8"), ["supplier"]);
         assert_eq!(words("DocDueDate"), ["document", "required", "date"]);
     }
