@@ -43,13 +43,10 @@ impl Shown {
         );
         match column.kind {
             _ if uses.contains(&Use::Code) => Self::Code,
+            // A text that an expression names stays by itself.
+            _ if number && uses.contains(&Use::Compared) => Self::Code,
             ColumnKind::Bool => Self::Code,
-            ColumnKind::Date
-            | ColumnKind::Time
-            | ColumnKind::LocalTimestamp
-            | ColumnKind::Instant
-            | ColumnKind::Interval => Self::Moment,
-            _ if uses.contains(&Use::Day) => Self::Moment,
+            _ if is_moment(column) || uses.contains(&Use::Day) => Self::Moment,
             _ if uses.contains(&Use::Key) => Self::Text,
             _ if number || uses.contains(&Use::Number) => Self::Number,
             _ => Self::Text,
@@ -86,11 +83,11 @@ impl Mask {
     pub(super) fn cell(&mut self, column: &Column, shown: Shown, text: &str) -> String {
         let code = || text.trim().chars().count() <= LONGEST_CODE && !text.trim().contains(' ');
         match shown {
-            Shown::Moment => text.to_owned(),
+            Shown::Moment if is_moment(column) || !has_words(text) => text.to_owned(),
             Shown::Code if code() => text.to_owned(),
             Shown::Number => multiplied(text, self.factor).unwrap_or_else(|| self.text(text)),
             _ if matches!(column.kind, ColumnKind::Uuid | ColumnKind::Bytes) => self.hex(text),
-            Shown::Code | Shown::Text => self.text(text),
+            Shown::Code | Shown::Moment | Shown::Text => self.text(text),
         }
     }
 
@@ -164,6 +161,22 @@ impl Mask {
         let (head, digits) = text.split_at(if text.starts_with("\\x") { 2 } else { 0 });
         head.chars().chain(digits.chars().enumerate().map(letter)).collect()
     }
+}
+
+const fn is_moment(column: &Column) -> bool {
+    matches!(
+        column.kind,
+        ColumnKind::Date
+            | ColumnKind::Time
+            | ColumnKind::LocalTimestamp
+            | ColumnKind::Instant
+            | ColumnKind::Interval
+    )
+}
+
+/// A column of days as texts may hold a note instead.
+fn has_words(text: &str) -> bool {
+    text.chars().any(|c| c.is_alphabetic() && !matches!(c, 'T' | 'Z'))
 }
 
 /// Leading zeros of a number, and what follows them.
@@ -265,6 +278,8 @@ mod tests {
         let text = column(ColumnKind::Text);
         assert_eq!(mask.cell(&text, Shown::Code, "280"), "280");
         assert_ne!(mask.cell(&text, Shown::Code, "call Ada"), "call Ada");
+        assert_eq!(mask.cell(&text, Shown::Moment, "2026-01-15T10:00:00Z"), "2026-01-15T10:00:00Z");
+        assert_ne!(mask.cell(&text, Shown::Moment, "ask Ada"), "ask Ada");
         let uuid = "00000000-1111-2222-3333-444444444444";
         let masked = mask.cell(&column(ColumnKind::Uuid), Shown::Text, uuid);
         assert!(masked != uuid && masked.len() == 36 && masked.matches('-').count() == 4);

@@ -119,6 +119,9 @@ struct Shape {
     columns: Vec<(usize, Shown)>,
 }
 
+const HEAD: &str =
+    "# Recorded from live rows and masked; the names of tables and columns are as they are.";
+
 /// A file that is being written.
 struct Draft<'s> {
     site: &'s Site,
@@ -166,7 +169,7 @@ impl<'s> Draft<'s> {
     }
 
     fn file(&self, name: &str, before: &[String], rows: &[String]) -> String {
-        let mut out = vec!["# Recorded from live rows and masked.".to_owned()];
+        let mut out = vec![HEAD.to_owned()];
         for masked in &self.masked {
             out.push(format!("# {}", masked.table));
             out.extend(masked.sentences().iter().map(|sentence| format!("#   {sentence}")));

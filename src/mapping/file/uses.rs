@@ -27,6 +27,8 @@ pub enum Use {
     Day,
     /// It is a key, or a number that people use, or part of one.
     Key,
+    /// An expression holds it against constants.
+    Compared,
     /// A number that something is computed of.
     Number,
     /// Anything else.
@@ -205,7 +207,11 @@ impl<'m> AllUses<'m> {
     }
 
     fn filter(&mut self, alias: &str, filter: &Filter<Written>) {
-        filter.tests.iter().for_each(|test| self.note(alias, &test.column.name, Use::Code));
+        for test in &filter.tests {
+            // Whether there is a value at all says nothing of the value.
+            let named = test.values.iter().any(Option::is_some);
+            self.note(alias, &test.column.name, if named { Use::Code } else { Use::Plain });
+        }
         filter.condition.iter().for_each(|formula| self.formula(alias, formula));
     }
 
@@ -232,7 +238,7 @@ impl<'m> AllUses<'m> {
         }
         let constants = formula.expression.constants();
         for reference in constants.compared {
-            self.note(alias, &reference.path.join("."), Use::Code);
+            self.note(alias, &reference.path.join("."), Use::Compared);
         }
         self.texts.extend(constants.texts.into_iter().map(str::to_owned));
     }

@@ -2,6 +2,7 @@
 
 mod check;
 mod init;
+mod mariadb;
 mod preview;
 mod record;
 mod walk;
@@ -96,19 +97,22 @@ impl Desk {
         std::fs::read_to_string(self.directory.join(file)).unwrap()
     }
 
-    /// Types a command in the directory: how it ended, and everything it printed. Quotes hold an
-    /// argument together.
     fn type_in(&self, command: &str) -> (Option<i32>, String) {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_erpbridge"));
-        for (place, part) in command.split('"').enumerate() {
-            match place % 2 {
-                0 => program.args(part.split_whitespace()),
-                _ => program.arg(part),
-            };
-        }
-        program.current_dir(self.directory.path());
-        let output = program.output().unwrap();
-        let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-        (output.status.code(), String::from_utf8(both).unwrap())
+        type_in(&self.directory, command)
     }
+}
+
+/// Types a command in a directory: how it ended, and everything it printed. Quotes hold an argument
+/// together.
+fn type_in(directory: &Directory, command: &str) -> (Option<i32>, String) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_erpbridge"));
+    for (place, part) in command.split('"').enumerate() {
+        match place % 2 {
+            0 => program.args(part.split_whitespace()),
+            _ => program.arg(part),
+        };
+    }
+    let output = program.current_dir(directory.path()).output().unwrap();
+    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    (output.status.code(), String::from_utf8(both).unwrap())
 }
