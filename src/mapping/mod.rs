@@ -26,6 +26,7 @@ mod plan;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod waiting;
 mod whereabouts;
 
@@ -38,8 +39,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use self::bind::World;
 pub use self::codec::Pseudonym;
-pub use self::file::Policy;
 use self::file::{Compiled, Patience};
+pub use self::file::{Policy, Use};
 pub use self::kept::{KeptRow, KeptTable, MemoryRows, Rows, RowsError};
 pub use self::load::is_mapping_file;
 use self::memory::Ledgers;

@@ -13,9 +13,13 @@
 mod asked;
 mod batch;
 mod check;
+pub mod init;
+mod mask;
 mod preview;
+mod record;
 mod site;
 
 pub use check::check;
 pub use preview::{As, Preview, preview};
+pub use record::{Masked, Recording, Shown, record};
 pub use site::Site;

@@ -12,6 +12,7 @@
 
 mod asyncapi;
 mod catalogue;
+mod commands;
 mod configuration;
 mod dashboards;
 mod files;

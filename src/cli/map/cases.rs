@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use erpbridge_connector::Finding;
 
+use super::diff::print_all;
 use super::{CommandError, Outcome, report};
 use crate::canonical::EventBatch;
 use crate::mapping::{Desk, MemoryRows, Pseudonym, cases};
@@ -92,9 +93,7 @@ impl Counts {
             }
             self.failed += 1;
             writeln!(out, "failed  {} ({})", result.name, result.place)?;
-            for difference in &result.differences {
-                writeln!(out, "    {difference}")?;
-            }
+            print_all(&result.differences, &mut out)?;
         }
         Ok(())
     }

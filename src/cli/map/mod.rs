@@ -2,7 +2,10 @@
 
 mod cases;
 mod check;
+mod diff;
+mod init;
 mod preview;
+mod record;
 mod site;
 
 use std::path::PathBuf;
@@ -39,6 +42,10 @@ pub(super) enum MapCommand {
     },
     /// Show the events that rows of the live tables would become; nothing is published.
     Preview(preview::Preview),
+    /// Write a case of rows of the live tables, masked, so that it can be sent to somebody else.
+    Record(record::Record),
+    /// Write a first mapping and a first case for tables of a live source, or from a list of columns.
+    Init(init::Init),
 }
 
 /// A source whose database is looked at.
@@ -78,6 +85,8 @@ pub(super) fn run(command: &MapCommand) -> Result<Outcome, CommandError> {
         },
         MapCommand::Test { paths, update: false } => cases::run(paths),
         MapCommand::Test { paths, update: true } => cases::update(paths),
+        MapCommand::Init(init) => runtime()?.block_on(init::run(init)),
+        MapCommand::Record(record) => runtime()?.block_on(record::run(record)),
         MapCommand::Preview(preview) => runtime()?.block_on(preview::run(preview)),
     }
 }

@@ -9,6 +9,7 @@ mod compare;
 mod read;
 mod rows;
 mod update;
+pub mod write;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use erpbridge_connector::{ChangeBatch, Finding, TableSchema};
 
+pub use self::compare::Difference;
 use self::read::{Case, CaseFile};
 use super::Mapping;
 use crate::canonical::{EventBatch, FrozenBatch};
@@ -31,8 +33,8 @@ pub struct CaseResult {
     pub name: String,
     /// Where it was written.
     pub place: Place,
-    /// Every difference, one per line; empty if the case holds.
-    pub differences: Vec<String>,
+    /// Every difference; none if the case holds.
+    pub differences: Vec<Difference>,
 }
 
 impl CaseResult {
@@ -115,10 +117,17 @@ pub fn update(
     file: &Path,
     convert: impl Fn(&Play<'_>) -> EventBatch,
 ) -> Result<String, Vec<Finding>> {
-    let ready = Ready::load(file)?;
-    let played: Vec<(&Case, FrozenBatch)> =
-        ready.cases.cases.iter().map(|case| (case, ready.play(case, &convert))).collect();
-    Ok(update::rewrite(&ready.text, &played))
+    Ok(Ready::load(file)?.updated(&convert))
+}
+
+/// The text of a file of cases, with what this mapping makes of its rows as what they expect.
+pub fn fill(
+    file: &str,
+    text: &str,
+    mapping: &Arc<Mapping>,
+    convert: impl Fn(&Play<'_>) -> EventBatch,
+) -> Result<String, Vec<Finding>> {
+    Ready::of(file, text.to_owned(), Arc::clone(mapping)).map(|ready| ready.updated(&convert))
 }
 
 /// A file of cases and the mapping it tests.
@@ -131,11 +140,21 @@ struct Ready {
 impl Ready {
     fn load(file: &Path) -> Result<Self, Vec<Finding>> {
         let text = fs::read_to_string(file).map_err(|error| vec![unreadable(file, &error)])?;
-        let cases = CaseFile::parse(&file.display().to_string(), &text)?;
         let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let mapping = Mapping::load(&[directory.unwrap_or(Path::new(".")).to_owned()])?;
+        Self::of(&file.display().to_string(), text, Arc::new(mapping))
+    }
+
+    fn of(file: &str, text: String, mapping: Arc<Mapping>) -> Result<Self, Vec<Finding>> {
+        let cases = CaseFile::parse(file, &text)?;
         check_tables(&mapping, &cases.tables)?;
-        Ok(Self { text, cases, mapping: Arc::new(mapping) })
+        Ok(Self { text, cases, mapping })
+    }
+
+    fn updated(&self, convert: &impl Fn(&Play<'_>) -> EventBatch) -> String {
+        let played: Vec<(&Case, FrozenBatch)> =
+            self.cases.cases.iter().map(|case| (case, self.play(case, convert))).collect();
+        update::rewrite(&self.text, &played)
     }
 
     fn play(&self, case: &Case, convert: &impl Fn(&Play<'_>) -> EventBatch) -> FrozenBatch {

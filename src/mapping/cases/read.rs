@@ -67,7 +67,7 @@ pub(super) struct ExpectedLetter {
     pub(super) reason: Option<String>,
 }
 
-const KINDS: [(&str, ColumnKind); 15] = [
+pub(super) const KINDS: [(&str, ColumnKind); 15] = [
     ("bool", ColumnKind::Bool),
     ("integer", ColumnKind::Integer),
     ("decimal", ColumnKind::Decimal),
@@ -85,7 +85,7 @@ const KINDS: [(&str, ColumnKind); 15] = [
     ("other", ColumnKind::Other),
 ];
 
-const IDENTITIES: [(&str, ReplicaIdentity); 3] = [
+pub(super) const IDENTITIES: [(&str, ReplicaIdentity); 3] = [
     ("full", ReplicaIdentity::Full),
     ("key", ReplicaIdentity::Key),
     ("nothing", ReplicaIdentity::Nothing),

@@ -91,12 +91,23 @@ fn event(indent: &str, message: &Message<'_>, asked: &[(String, String)], out: &
         let value = message.header(name).unwrap_or_default();
         out.push(format!("{indent}      {name}: {}", scalar(value)));
     }
+    data(&format!("{indent}    "), message, out);
+}
+
+/// What an event says, as it would be written down.
+pub(super) fn event_lines(message: &Message<'_>) -> Vec<String> {
+    let mut out = vec![format!("subject: {}", message.subject())];
+    data("", message, &mut out);
+    out
+}
+
+fn data(indent: &str, message: &Message<'_>, out: &mut Vec<String>) {
     let data = serde_json::from_slice(&message.payload()).unwrap_or(Json::Null);
     let Json::Object(mut data) = data else { return };
     data.retain(|name, _| !LEFT_OUT.contains(&name.as_str()));
-    out.push(format!("{indent}    data:"));
+    out.push(format!("{indent}data:"));
     for (name, value) in &data {
-        block(&format!("{indent}      "), name, value, out);
+        block(&format!("{indent}  "), name, value, out);
     }
 }
 
@@ -117,7 +128,7 @@ fn is_short(object: &Map<String, Json>) -> bool {
     object.len() <= 3 && !object.values().any(|value| value.is_object() || value.is_array())
 }
 
-fn flow(value: &Json) -> String {
+pub(super) fn flow(value: &Json) -> String {
     match value {
         Json::String(text) => scalar(text),
         Json::Array(values) => {
@@ -133,7 +144,7 @@ fn flow(value: &Json) -> String {
 }
 
 /// Plain where YAML and this reader take it as the same text, in quotes otherwise.
-fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '+' | '-');
     let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
         && text.chars().all(word)

@@ -25,6 +25,7 @@
 mod arguments;
 mod calls;
 mod check;
+mod constants;
 mod datum;
 mod decimal;
 mod evaluate;

@@ -32,6 +32,7 @@ mod table;
 mod targets;
 mod transition;
 mod two_columns;
+mod uses;
 mod when;
 
 pub(super) use adjust::{Adjust, Operand};
@@ -59,4 +60,6 @@ pub(super) use selector::{Captures, Selector};
 pub(super) use table::Table;
 pub(super) use transition::{State, Transition};
 pub(super) use two_columns::TwoColumns;
+pub(super) use uses::AllUses;
+pub use uses::Use;
 pub(super) use when::{Step, When};

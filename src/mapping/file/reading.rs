@@ -79,6 +79,11 @@ impl ReadingRules {
         rules
     }
 
+    /// Whether it says how days are written.
+    pub(super) const fn has_date(&self) -> bool {
+        self.date.is_some()
+    }
+
     fn common(fields: &Fields<'_>, findings: &mut Findings) -> Self {
         let trims = [
             ("none", Trim::None),

@@ -31,6 +31,8 @@ pub struct Trial {
     rules: BTreeMap<Box<str>, Attempt>,
     complaints: BTreeMap<(Box<str>, String), Complaint>,
     keys: HashSet<(Box<str>, Box<str>)>,
+    /// What was noted of the row that is tried, each thing once.
+    noted: HashSet<(Box<str>, String)>,
 }
 
 /// How often something was tried.
@@ -81,6 +83,9 @@ impl Trial {
 
     fn note(&mut self, rule: &RulePlan, place: &Place, failure: &Failure) {
         let key = (rule.id.clone(), failure.detail().to_owned());
+        if !self.noted.insert(key.clone()) {
+            return;
+        }
         let complaint = self.complaints.entry(key).or_insert_with(|| Complaint {
             rule: rule.id.clone(),
             place: place.clone(),
@@ -119,6 +124,7 @@ impl TablePlan {
         desk.clear();
         let Some(image) = &change.after else { return };
         for view in &self.views {
+            trial.noted.clear();
             let pass = Pass { change, step: Step::Inserted, image, before: None };
             Tried { view, pass, desk, memory, trial }.table(image);
         }

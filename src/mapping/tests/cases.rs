@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{FULL, convert, orders};
 use crate::canonical::EventBatch;
-use crate::mapping::cases;
+use crate::mapping::cases::{self, Difference};
 
 const CASES: &str = "\
 # Kept as it is.
@@ -58,7 +58,7 @@ fn run(text: &str) -> Vec<cases::CaseResult> {
 #[test]
 fn cases_that_hold_pass() {
     for result in run(CASES) {
-        assert_eq!(result.differences, Vec::<String>::new(), "{}", result.name);
+        assert_eq!(result.differences, [], "{}", result.name);
     }
 }
 
@@ -69,17 +69,25 @@ fn differences_name_the_event_the_path_and_both_values() {
         .replace("ce-subject: purchaseorder/7", "ce-subject: purchaseorder/8")
         .replace("reason: unknown_code", "reason: decode");
     let results = run(&wrong);
-    let event = "event 1 (procurement.purchaseorder.created)";
+    let of = "event 1, procurement.purchaseorder.created";
+    let differs = |path: &str, expected: &str, got: &str| Difference::Other {
+        of: of.to_owned(),
+        path: path.to_owned(),
+        expected: expected.to_owned(),
+        got: got.to_owned(),
+    };
     assert_eq!(
         results[0].differences,
         [
-            format!(
-                "{event}: ce-subject\n    expected purchaseorder/8\n    found    purchaseorder/7"
-            ),
-            format!("{event}: data.after.total.value\n    expected 1.5\n    found    \"1.50\""),
+            differs("ce-subject", "purchaseorder/8", "purchaseorder/7"),
+            differs("data.after.total.value", "\"1.5\"", "\"1.50\""),
         ]
     );
-    assert!(results[1].differences[0].starts_with("dead letter 1: reason\n    expected decode"));
+    let reason = |difference: &Difference| {
+        matches!(difference, Difference::Other { of, path, expected, .. }
+            if (of.as_str(), path.as_str(), expected.as_str()) == ("dead letter 1", "reason", "decode"))
+    };
+    assert!(reason(&results[1].differences[0]), "{:?}", results[1].differences);
 }
 
 #[test]
@@ -87,8 +95,10 @@ fn events_too_many_and_too_few_are_differences() {
     let (head, second) = CASES.split_once("    expect:").unwrap();
     let (_, tail) = second.split_once("\n\n").unwrap();
     let results = run(&format!("{head}\n{tail}    expect: [{{ event: x }}]\n"));
-    assert!(results[0].differences[0].contains("not expected, on erp.case.acme"));
-    assert!(results[1].differences[0].contains("event 1 (x): expected, did not come"));
+    let Difference::Surplus { of, lines } = &results[0].differences[0] else { panic!() };
+    assert_eq!(of, "event 1, procurement.purchaseorder.created");
+    assert!(lines[0].starts_with("subject: erp.case.acme"), "{lines:?}");
+    assert_eq!(results[1].differences[0], Difference::Missing("event 1, x".to_owned()));
 }
 
 #[test]
@@ -110,7 +120,7 @@ fn an_update_rewrites_expectations_and_nothing_else() {
         assert!(text.contains(part), "{part}\n\n{text}");
     }
     for result in run(&text) {
-        assert_eq!(result.differences, Vec::<String>::new(), "{text}");
+        assert_eq!(result.differences, [], "{text}");
     }
     let (_directory, file) = directory(&text);
     let again = cases::update(&file, play).unwrap();

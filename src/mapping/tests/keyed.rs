@@ -19,7 +19,11 @@ fn failures(mapping: &str, text: &str) -> Vec<String> {
     };
     let results = cases::run(&file, play).unwrap();
     assert!(!results.is_empty());
-    results.into_iter().flat_map(|result| result.differences).collect()
+    results
+        .into_iter()
+        .flat_map(|result| result.differences)
+        .map(|one| format!("{one:?}"))
+        .collect()
 }
 
 const MOVES: &str = "

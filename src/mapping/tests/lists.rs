@@ -71,7 +71,7 @@ pub(super) fn hold(mapping: &str, text: &str) {
     let file = directory.path().join("lists.cases.yaml");
     fs::write(&file, text).unwrap();
     for result in cases::run(&file, play).unwrap() {
-        assert_eq!(result.differences, Vec::<String>::new(), "{}", result.name);
+        assert_eq!(result.differences, [], "{}", result.name);
     }
 }
 

@@ -11,6 +11,7 @@ mod keyed;
 mod lists;
 mod readme;
 mod standards;
+mod uses;
 
 use std::sync::Arc;
 

@@ -1,7 +1,11 @@
 //! The commands that work with mappings on a live database, as a person types them.
 
 mod check;
+mod init;
+mod mariadb;
 mod preview;
+mod record;
+mod walk;
 
 use std::process::Command;
 
@@ -89,12 +93,26 @@ impl Desk {
         self.directory.write("mappings/desk/desk.yaml", text).unwrap();
     }
 
-    /// Types a command in the directory: how it ended, and everything it printed.
-    fn type_in(&self, command: &str) -> (Option<i32>, String) {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_erpbridge"));
-        program.args(command.split_whitespace()).current_dir(self.directory.path());
-        let output = program.output().unwrap();
-        let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-        (output.status.code(), String::from_utf8(both).unwrap())
+    fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.directory.join(file)).unwrap()
     }
+
+    fn type_in(&self, command: &str) -> (Option<i32>, String) {
+        type_in(&self.directory, command)
+    }
+}
+
+/// Types a command in a directory: how it ended, and everything it printed. Quotes hold an argument
+/// together.
+fn type_in(directory: &Directory, command: &str) -> (Option<i32>, String) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_erpbridge"));
+    for (place, part) in command.split('"').enumerate() {
+        match place % 2 {
+            0 => program.args(part.split_whitespace()),
+            _ => program.arg(part),
+        };
+    }
+    let output = program.current_dir(directory.path()).output().unwrap();
+    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    (output.status.code(), String::from_utf8(both).unwrap())
 }
