@@ -31,7 +31,7 @@ pub(crate) trait Database {
 
 /// Measures all three ways.
 pub(crate) async fn measure(database: &mut impl Database, rows: u64) {
-    println!("committing about {rows} row changes in mixed transactions");
+    println!("backlog: committing about {rows} row changes in mixed transactions");
     database.commit_backlog(rows).await;
     let changes = database.count_changes().await;
 

@@ -92,7 +92,7 @@ impl Lab {
 }
 
 impl Database for Lab {
-    const REFERENCE: &str = "pg_recvlogical to nothing";
+    const REFERENCE: &str = "pg_recvlogical";
 
     fn sink(&self) -> &Sink {
         &self.sink

@@ -42,7 +42,7 @@ async fn main() {
     // while, and everything that writes waits behind them.
     lab.make_slot().await;
     quiet(&mut lab, seconds).await;
-    println!();
+    println!("\nPostgreSQL");
     backlog::measure(&mut lab, rows).await;
     large(&mut lab, table_rows, transaction_rows).await;
     drop(lab);
