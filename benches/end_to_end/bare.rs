@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream;
 use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
+use erpbridge_test_support::Nats;
 use futures_util::StreamExt;
-
-use crate::lab::Lab;
 
 const BATCH: usize = 1000;
 /// So many different messages are kept; they are sent again and again up to the count.
@@ -27,8 +26,8 @@ pub(crate) struct Messages {
 }
 
 /// Reads back the newest messages of the bridge's stream.
-pub(crate) async fn messages(lab: &Lab, count: u64) -> Messages {
-    let context = jetstream::new(lab.nats().client().await.unwrap());
+pub(crate) async fn messages(nats: &Nats, count: u64) -> Messages {
+    let context = jetstream::new(nats.client().await.unwrap());
     let mut stream = context.get_stream("ERP_BENCH").await.unwrap();
     let last = stream.info().await.unwrap().state.last_sequence;
     let start = std::cmp::max(1, last.saturating_sub(KEPT as u64));
@@ -57,8 +56,8 @@ pub(crate) async fn messages(lab: &Lab, count: u64) -> Messages {
 }
 
 /// Publishes them into a stream of their own; the messages are built beforehand.
-pub(crate) async fn publish(lab: &Lab, messages: &Messages) -> Duration {
-    let client = lab.nats().client().await.unwrap();
+pub(crate) async fn publish(nats: &Nats, messages: &Messages) -> Duration {
+    let client = nats.client().await.unwrap();
     let config = r#"{"name":"BARE","subjects":["bare"],"storage":"file","allow_atomic":true}"#;
     let created = client.request("$JS.API.STREAM.CREATE.BARE", config.into()).await.unwrap();
     assert!(!created.payload.windows(7).any(|part| part == b"\"error\""), "no stream: {created:?}");

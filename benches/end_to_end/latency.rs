@@ -14,10 +14,10 @@ pub(crate) async fn at_rate(lab: &mut Lab, rate: u32, length: Duration) -> Vec<D
     let client = lab.postgres().client().await.unwrap();
     // A walsender that was just started reads the log again from the slot's restart point, behind
     // what was confirmed. The clock starts when it has caught up.
-    let caught_up = lab.stored().await + 1;
+    let caught_up = lab.sink().stored().await + 1;
     client.batch_execute("CALL change_one(4000000021)").await.unwrap();
-    lab.wait_stored(caught_up).await;
-    let before = lab.stored().await;
+    lab.sink().wait_stored(caught_up).await;
+    let before = lab.sink().stored().await;
     // With asynchronous commits the server shows a commit to its readers only when the WAL writer
     // has come round (`wal_writer_delay`, 200 ms): that would be measured, not the bridge.
     client.batch_execute("SET synchronous_commit = on").await.unwrap();
@@ -32,12 +32,12 @@ pub(crate) async fn at_rate(lab: &mut Lab, rate: u32, length: Duration) -> Vec<D
         tick.tick().await;
         client.execute(&insert, &[&key]).await.unwrap();
     }
-    lab.wait_stored(before + count).await;
+    lab.sink().wait_stored(before + count).await;
     latencies(lab, count).await
 }
 
 async fn latencies(lab: &Lab, count: u64) -> Vec<Duration> {
-    let context = jetstream::new(lab.nats().client().await.unwrap());
+    let context = jetstream::new(lab.sink().nats().client().await.unwrap());
     let mut stream = context.get_stream("ERP_BENCH").await.unwrap();
     let last = stream.info().await.unwrap().state.last_sequence;
     let config = consumer::pull::OrderedConfig {

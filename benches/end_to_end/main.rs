@@ -1,9 +1,9 @@
 //! `make bench`: the bridge against its own limits, in one run on one machine.
 //!
 //! Absolute rates say more about the machine than about the bridge, so the run measures two
-//! references beside it: what the database can send at most (`pg_recvlogical` draining the same
-//! backlog to nothing) and what JetStream can take at most (a bare publisher of the very messages
-//! the bridge stored, as atomic batches of a thousand). The last lines are ratios.
+//! references beside it: what the database can send at most (`pg_recvlogical`, `mariadb-binlog`
+//! draining the same backlog) and what JetStream can take at most (a bare publisher of the very
+//! messages the bridge stored, as atomic batches of a thousand). The last lines are ratios.
 //!
 //! Environment: `ERPBRIDGE_BENCH_ROWS` (1000000), `ERPBRIDGE_BENCH_TABLE_ROWS` (5000000),
 //! `ERPBRIDGE_BENCH_TRANSACTION_ROWS` (500000), `ERPBRIDGE_BENCH_SECONDS` (20).
@@ -12,14 +12,18 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed benchmark")]
 #![expect(clippy::cast_precision_loss, reason = "rates are rounded for people anyway")]
 
+mod backlog;
 mod bare;
 mod lab;
 mod latency;
+mod mariadb;
 mod process;
+mod sink;
 
 use std::time::{Duration, Instant};
 
 use lab::Lab;
+use mariadb::MariaDb;
 use process::Usage;
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -38,46 +42,18 @@ async fn main() {
     // while, and everything that writes waits behind them.
     lab.make_slot().await;
     quiet(&mut lab, seconds).await;
-    backlog(&mut lab, rows).await;
+    println!("\nPostgreSQL");
+    backlog::measure(&mut lab, rows).await;
     large(&mut lab, table_rows, transaction_rows).await;
-}
-
-/// A backlog, drained by the reference, by the bridge, and published bare.
-async fn backlog(lab: &mut Lab, rows: u64) {
-    println!("\nbacklog: committing about {rows} row changes in mixed transactions");
-    lab.commit_backlog(rows).await;
-    let changes = lab.count_changes().await;
-
-    let drained = lab.drain_to_nothing().await;
-    report("pg_recvlogical to nothing", changes, drained, None);
-
-    let before = lab.stored().await;
-    let bridge = lab.start_bridge("bench");
-    let usage_before = Usage::of(bridge.id());
-    let start = Instant::now();
-    lab.wait_stored(before + changes).await;
-    let elapsed = start.elapsed();
-    let usage = Usage::of(bridge.id());
-    let cpu = usage.cpu.saturating_sub(usage_before.cpu);
-    report("bridge, end to end", changes, elapsed, Some(cpu));
-    lab.stop_bridge(bridge).await;
-
-    let messages = bare::messages(lab, changes).await;
-    let published = bare::publish(lab, &messages).await;
-    report("bare publisher of the same messages", changes, published, None);
-
-    let ratio = |reference: Duration| reference.as_secs_f64() / elapsed.as_secs_f64();
-    println!("ratio to the bare publisher      {:>6.2}   (target 0.60)", ratio(published));
-    println!("ratio to pg_recvlogical          {:>6.2}", ratio(drained));
-    let each = cpu.as_secs_f64() * 1e6 / changes as f64;
-    println!("bridge CPU per event             {each:>6.1} µs (target 15)");
-    println!("bridge peak RSS                  {:>6} MiB (target 100)", usage.peak_rss >> 20);
+    drop(lab);
+    println!("\nMariaDB");
+    backlog::measure(&mut MariaDb::start().await, rows).await;
 }
 
 /// Latency at a steady rate, and what an idle bridge costs.
 async fn quiet(lab: &mut Lab, seconds: u64) {
     println!("latency: 1000 transactions/s for {seconds} s");
-    let bridge = lab.start_bridge("bench");
+    let bridge = lab.start_bridge_of("bench");
     lab.wait_following().await;
     let mut latencies = latency::at_rate(lab, 1000, Duration::from_secs(seconds)).await;
     latencies.sort_unstable();
@@ -92,26 +68,26 @@ async fn quiet(lab: &mut Lab, seconds: u64) {
     let idle = Usage::of(bridge.id()).cpu.saturating_sub(before.cpu);
     let share = idle.as_secs_f64() / seconds as f64 * 100.0;
     println!("idle CPU                         {share:>6.2} % of a core (target 1)");
-    lab.stop_bridge(bridge).await;
+    lab.sink().stop_bridge(bridge).await;
 }
 
 /// Memory while a large table is read and a large transaction passes.
 async fn large(lab: &mut Lab, table_rows: u64, transaction_rows: u64) {
     println!("\nmemory: snapshot of {table_rows} rows, then one transaction of {transaction_rows}");
     lab.fill_table(table_rows).await;
-    let bridge = lab.start_bridge("large");
+    let bridge = lab.start_bridge_of("large");
     let start = Instant::now();
-    lab.wait_stored_of("large", table_rows).await;
+    lab.sink().wait_stored_of("large", table_rows).await;
     report("snapshot", table_rows, start.elapsed(), Some(Usage::of(bridge.id()).cpu));
     let after_snapshot = Usage::of(bridge.id()).peak_rss;
     let start = Instant::now();
     lab.update_in_one_transaction(transaction_rows).await;
-    lab.wait_stored_of("large", table_rows + transaction_rows).await;
+    lab.sink().wait_stored_of("large", table_rows + transaction_rows).await;
     report("one transaction", transaction_rows, start.elapsed(), None);
     let usage = Usage::of(bridge.id());
     println!("peak RSS after the snapshot      {:>6} MiB", after_snapshot >> 20);
     println!("peak RSS after the transaction   {:>6} MiB (target 100)", usage.peak_rss >> 20);
-    lab.stop_bridge(bridge).await;
+    lab.sink().stop_bridge(bridge).await;
 }
 
 fn report(what: &str, count: u64, elapsed: Duration, cpu: Option<Duration>) {

@@ -59,6 +59,15 @@ pub trait Source: Send + Sync {
     /// once. An empty list means it can run. Fails only if the server cannot be asked at all.
     fn check(&self) -> SourceFuture<'_, Result<Vec<Finding>, SourceError>>;
 
+    /// What would keep the source from going on after this stored position, now or soon. Where the
+    /// database keeps its log for the bridge there is nothing to find.
+    fn check_position<'a>(
+        &'a self,
+        _position: &'a Position,
+    ) -> SourceFuture<'a, Result<Vec<Finding>, SourceError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// The wanted tables as they are now, so that mappings can be checked against them.
     fn discover(&self) -> SourceFuture<'_, Result<Vec<TableSchema>, SourceError>>;
 

@@ -24,7 +24,6 @@ use erpbridge_connector::{
     SourceEvent, TableName, TableSelection, TablesDone, Timestamp,
 };
 
-use crate::binlog::Event;
 use crate::catalog;
 use crate::config::MysqlConfig;
 use crate::follow::Ended;
@@ -34,7 +33,7 @@ use crate::relations::{History, Relations};
 use crate::session::{Session, connect};
 use crate::snapshot::{self, Mark, Moment, Reading};
 use crate::start::{self, Route, Server, Start};
-use crate::stream::{Entry, Filled, LogStream, Purpose};
+use crate::stream::{Entry, LogStream};
 use crate::stretch::Stretch;
 
 /// Everything that was to be read has been; the log is to be followed from here.
@@ -77,14 +76,17 @@ pub(crate) async fn begin(
 }
 
 fn stored(context: &SourceContext) -> Result<Option<LogPosition>, SourceError> {
-    let Some(position) = &context.resume_after else { return Ok(None) };
-    let parsed = position.as_str().parse().map_err(|error: NotAPosition| {
+    context.resume_after.as_ref().map(parsed).transpose()
+}
+
+/// A stored position as a place in a log.
+pub(crate) fn parsed(position: &Position) -> Result<LogPosition, SourceError> {
+    position.as_str().parse().map_err(|error: NotAPosition| {
         let message = format!("the stored position `{position}` cannot be read");
         SourceError::new(SourceErrorKind::Setup, message)
             .with_cause(error)
             .with_hint("import the offsets of this source again, or remove them to begin anew")
-    });
-    parsed.map(Some)
+    })
 }
 
 /// A start under way.
@@ -195,7 +197,9 @@ impl Beginning<'_> {
     async fn place_of(&self, moment: &Moment) -> Result<Reached, SourceError> {
         let mut reached = Reached::new(moment.log.at.clone());
         reached.gtids.clone_from(&moment.log.gtids);
-        reached.born = self.born(&reached).await?;
+        let identity = Identity { server: self.server.id, era: 0 };
+        let Route { entry, .. } = Route::along(reached.clone(), identity);
+        reached.born = LogStream::born(self.config, &entry).await?;
         Ok(reached)
     }
 
@@ -213,25 +217,10 @@ impl Beginning<'_> {
             None => None,
         };
         session.close().await;
-        reached.born = self.born(&reached).await?;
+        let identity = Identity { server: self.server.id, era: 0 };
+        let Route { entry, .. } = Route::along(reached.clone(), identity);
+        reached.born = LogStream::born(self.config, &entry).await?;
         Ok((reached, as_of))
-    }
-
-    /// When the file of a place was begun: its first event says so.
-    async fn born(&self, reached: &Reached) -> Result<Option<u32>, SourceError> {
-        let Route { entry, .. } =
-            Route::along(reached.clone(), Identity { server: self.server.id, era: 0 });
-        let mut stream = LogStream::open(self.config, &entry, Purpose::Look).await?;
-        loop {
-            while let Some(located) = stream.event()? {
-                if matches!(located.event, Event::Format { .. }) {
-                    return Ok(located.born);
-                }
-            }
-            if stream.fill().await? == Filled::Ended {
-                return Ok(None);
-            }
-        }
     }
 
     /// The shapes of the moment's tables.

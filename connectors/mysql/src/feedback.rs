@@ -55,12 +55,13 @@ pub(crate) struct Feedback {
 }
 
 impl Feedback {
-    /// Nothing has been sent; before that place everything is durable.
-    pub(crate) fn new(confirmed: &Position) -> Self {
+    /// Nothing has been sent; before that place everything is durable, and its file was written to
+    /// until `written`, if that is known.
+    pub(crate) fn new(confirmed: &Position, written: Option<Timestamp>) -> Self {
         Self {
             sent: VecDeque::new(),
             last: None,
-            confirmed: Sent::of(confirmed, Timestamp::default()),
+            confirmed: Sent::of(confirmed, written.unwrap_or_default()),
             settled: true,
             server_time: None,
             heard_at: Instant::now(),
@@ -169,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_was_sent_is_believed_to_be_durable() {
-        let mut feedback = Feedback::new(&at("b.000001:100;server=1;era=0"));
+        let mut feedback = Feedback::new(&at("b.000001:100;server=1;era=0"), None);
         assert!(feedback.settled());
         feedback.sent(&at("b.000001:200;server=1;era=0"), seconds(10));
         feedback.sent(&at("b.000001:300;server=1;era=0"), seconds(20));
@@ -184,7 +185,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_log_lasts_from_the_time_at_which_what_is_confirmed_was_written() {
-        let mut feedback = Feedback::new(&at("b.000001:100;server=1;era=0"));
+        let mut feedback = Feedback::new(&at("b.000001:100;server=1;era=0"), None);
         let file = |name: &str| LogFile { name: name.to_owned(), bytes: 1000 };
         let observed = Observed {
             probe: Some(Probe { at: Coordinates::new("b.000002", 50), time: seconds(1000) }),
@@ -192,6 +193,7 @@ mod tests {
                 files: vec![file("b.000001"), file("b.000002")],
                 kept: Some(Duration::from_hours(1)),
                 largest: None,
+                in_days: true,
             }),
         };
         let mut status = SourceStatus::default();

@@ -9,8 +9,10 @@ use std::time::Duration;
 use erpbridge_connector::{SourceError, Timestamp};
 
 use crate::catalog::{self, number, text};
-use crate::position::Coordinates;
+use crate::config::MysqlConfig;
+use crate::position::{Coordinates, FIRST_OFFSET};
 use crate::session::Session;
+use crate::stream::{Entry, LogStream};
 
 /// What the server keeps of its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct Retention {
     pub kept: Option<Duration>,
     /// How large all files together may be.
     pub largest: Option<u64>,
+    /// The server knows only a setting in days.
+    pub in_days: bool,
 }
 
 /// A file of the log.
@@ -52,7 +56,8 @@ pub(crate) async fn read(session: &mut Session) -> Result<Retention, SourceError
     let kept = seconds.filter(|_| by_age).and_then(|s| Duration::try_from_secs_f64(s).ok());
     let largest = settings.get("max_binlog_total_size").and_then(|bytes| bytes.parse().ok());
     let largest = largest.filter(|bytes| *bytes > 0);
-    Ok(Retention { files: files(session).await?, kept, largest })
+    let in_days = !settings.contains_key("binlog_expire_logs_seconds");
+    Ok(Retention { files: files(session).await?, kept, largest, in_days })
 }
 
 /// The files of the log. <https://dev.mysql.com/doc/refman/5.6/en/show-binary-logs.html>
@@ -62,6 +67,20 @@ pub(crate) async fn files(session: &mut Session) -> Result<Vec<LogFile>, SourceE
         bytes: number(row, 1).unwrap_or_default(),
     };
     session.read("list the files of the log", "SHOW BINARY LOGS", file).await
+}
+
+/// When the file of this place was written to for the last time: its successor begins with the
+/// moment at which it was begun. Nothing is known of a file that is still being written.
+pub(crate) async fn closed_at(
+    config: &MysqlConfig,
+    place: &Coordinates,
+    end: &Coordinates,
+) -> Result<Option<Timestamp>, SourceError> {
+    let next = place.successor().filter(|_| place.file_number() < end.file_number());
+    let Some(next) = next else { return Ok(None) };
+    let entry = Entry::At(Coordinates::new(next, FIRST_OFFSET));
+    let born = LogStream::born(config, &entry).await?;
+    Ok(born.map(|seconds| Timestamp::from_micros(i64::from(seconds) * 1_000_000)))
 }
 
 impl Retention {
@@ -113,6 +132,7 @@ mod tests {
             files: files.into_iter().map(file).collect(),
             kept: Some(Duration::from_hours(1)),
             largest: Some(2000),
+            in_days: true,
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use erpbridge_connector::{
-    Explored, Explorer, Finding, Phase, Sample, Sampled, Source, SourceContext, SourceError,
-    SourceFuture, TableName, TableSchema, TableSelection,
+    Explored, Explorer, Finding, Phase, Position, Sample, Sampled, Source, SourceContext,
+    SourceError, SourceFuture, TableName, TableSchema, TableSelection,
 };
 
 use crate::begin::{Begun, begin};
@@ -67,6 +67,13 @@ impl Explorer for MysqlSource {
 impl Source for MysqlSource {
     fn check(&self) -> SourceFuture<'_, Result<Vec<Finding>, SourceError>> {
         Box::pin(check::check(&self.config, self.selection.as_ref()))
+    }
+
+    fn check_position<'a>(
+        &'a self,
+        position: &'a Position,
+    ) -> SourceFuture<'a, Result<Vec<Finding>, SourceError>> {
+        Box::pin(check::check_position(&self.config, position))
     }
 
     fn discover(&self) -> SourceFuture<'_, Result<Vec<TableSchema>, SourceError>> {

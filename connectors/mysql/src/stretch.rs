@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use erpbridge_connector::{Position, SourceContext, SourceError, TableSelection};
+use erpbridge_connector::{Position, SourceContext, SourceError, TableSelection, Timestamp};
 use tokio::sync::watch;
 
 use crate::assemble::{Assembler, Limits};
@@ -12,6 +12,7 @@ use crate::follow::{Birth, Ended, Follower, Left};
 use crate::observer::{Observed, Observer};
 use crate::position::{Coordinates, Places};
 use crate::relations::{History, Relations};
+use crate::retention;
 use crate::start::{Route, Server};
 use crate::stream::{Entry, LogStream, Purpose};
 
@@ -51,13 +52,13 @@ impl Stretch<'_> {
         let Self { config, selection, route, .. } = self;
         let Route { reached, entry, known, .. } = route;
         let relations = Relations::new(config, Arc::clone(selection), observer, self.history);
-        let preparing = Box::pin(prepare(config, &entry, relations));
+        let preparing = Box::pin(prepare(config, &entry, &self.server.log.at, relations));
         // Dropping a preparation hangs up.
         let Some(prepared) = context.stop.run_until_cancelled(preparing).await else {
             let history = History::new(None, 0);
             return Ok(Left { ended: Ended::Stopped, reached, history });
         };
-        let (relations, stream) = prepared?;
+        let (relations, stream, written) = prepared?;
         let limits = Limits {
             batch_bytes: config.batch_bytes,
             window_bytes: config.window_bytes,
@@ -70,7 +71,7 @@ impl Stretch<'_> {
         let follower = Follower {
             stream,
             assembler: Assembler::new(selection, places.clone(), limits, reached, known),
-            feedback: Feedback::new(&self.resume),
+            feedback: Feedback::new(&self.resume, written),
             places,
             until: self.until,
             relations,
@@ -88,11 +89,14 @@ impl Stretch<'_> {
 async fn prepare<'o>(
     config: &MysqlConfig,
     entry: &Entry,
+    end: &Coordinates,
     mut relations: Relations<'o>,
-) -> Result<(Relations<'o>, LogStream), SourceError> {
+) -> Result<(Relations<'o>, LogStream, Option<Timestamp>), SourceError> {
+    let mut written = None;
     if let Entry::At(place) = entry {
         relations.begin(place).await?;
+        written = retention::closed_at(config, place, end).await?;
     }
     let stream = LogStream::open(config, entry, Purpose::Follow).await?;
-    Ok((relations, stream))
+    Ok((relations, stream, written))
 }

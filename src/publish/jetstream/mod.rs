@@ -49,7 +49,7 @@ use super::stamp::{self, Plan, Verdict};
 use super::{PublishError, PublishErrorKind, Published, Publisher, Standing};
 use crate::canonical::{FrozenBatch, Message};
 use crate::clock;
-use crate::state::OffsetRecord;
+use crate::state::{self, OffsetRecord};
 
 pub use check::check;
 pub use config::{Credentials, NatsConfig, StreamConfig, Tls};
@@ -87,6 +87,18 @@ struct Session {
     batches: u64,
     /// Set when the server took a message for a repeat of one it does not hold any more.
     mistaken_for_repeat: bool,
+}
+
+/// Where a source would go on by what NATS holds of it. Claims nothing.
+pub async fn stored_position(
+    config: &NatsConfig,
+    source: &str,
+) -> Result<Option<Position>, PublishError> {
+    let mut link = Link::open(config, source).await?;
+    let stream = config.stream_name(source);
+    let end = read_back::end(&mut link, &stream, source).await?;
+    let (_, kept) = OffsetCopy::load(&mut link, &config.bucket, source).await?;
+    Ok(state::choose(&end.for_choice(), &kept).position)
 }
 
 impl JetStreamPublisher {

@@ -125,12 +125,11 @@ fn retention(facts: &Facts) -> Option<Finding> {
 }
 
 fn short(facts: &Facts, seconds: u64) -> Finding {
-    let name = if facts.knows("binlog_expire_logs_seconds") {
-        "binlog_expire_logs_seconds"
+    let (name, week) = if facts.knows("binlog_expire_logs_seconds") {
+        ("binlog_expire_logs_seconds", 7 * DAY)
     } else {
-        "expire_logs_days"
+        ("expire_logs_days", 7)
     };
-    let week = if name == "expire_logs_days" { 7 } else { 7 * DAY };
     Finding::warning(
         name,
         format!(

@@ -7,6 +7,7 @@ mod account;
 mod facts;
 mod log;
 mod names;
+mod place;
 mod role;
 mod server;
 mod tables;
@@ -15,6 +16,8 @@ use erpbridge_connector::{Finding, SourceError, TableSelection};
 
 use crate::config::MysqlConfig;
 use crate::session::connect;
+
+pub(crate) use place::check_position;
 
 /// Checks server, log, role and tables. An empty list means: it can run.
 ///

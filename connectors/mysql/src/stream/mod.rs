@@ -23,7 +23,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, Sid};
 use sha2::{Digest, Sha256};
 
-use crate::binlog::{Decoder, Family, Located, Malformed};
+use crate::binlog::{Decoder, Event, Family, Located, Malformed};
 use crate::config::MysqlConfig;
 use crate::gtid::{GtidSet, IntervalSet, Uuid};
 use crate::position::{Coordinates, FIRST_OFFSET};
@@ -100,6 +100,24 @@ impl LogStream {
             // An update carries the row twice.
             largest_event: config.max_row_bytes.saturating_mul(2).saturating_add(OVERHEAD),
         })
+    }
+
+    /// When the file of a place was begun: its first event says so.
+    pub(crate) async fn born(
+        config: &MysqlConfig,
+        entry: &Entry,
+    ) -> Result<Option<u32>, SourceError> {
+        let mut stream = Self::open(config, entry, Purpose::Look).await?;
+        loop {
+            while let Some(located) = stream.event()? {
+                if matches!(located.event, Event::Format { .. }) {
+                    return Ok(located.born);
+                }
+            }
+            if stream.fill().await? == Filled::Ended {
+                return Ok(None);
+            }
+        }
     }
 
     /// Where the last event ended.

@@ -53,6 +53,24 @@ async fn the_status_tells_the_lag_and_how_long_the_log_is_kept() {
 }
 
 #[tokio::test]
+async fn how_long_an_older_file_is_kept_is_known_before_anything_is_confirmed() {
+    for flavour in Flavour::ALL {
+        let builder = Mysql::builder(flavour).setting("expire_logs_days", "3");
+        let lab = Lab::alone(builder, TABLE).await;
+        let origin = lab.begun().await;
+        lab.run("INSERT INTO t VALUES (1, 'x'); FLUSH BINARY LOGS").await;
+        let mut tail = lab.start(Some(&origin));
+        tail.confirms = false;
+        let mut status = tail.status.clone();
+        let kept = status.wait_for(|status| status.log_kept_for.is_some());
+        let kept = tokio::time::timeout(PATIENCE, kept).await.unwrap().unwrap().log_kept_for;
+        let range = Duration::from_hours(71)..=Duration::from_hours(72);
+        assert!(kept.is_some_and(|kept| range.contains(&kept)), "{flavour:?}: {kept:?}");
+        tail.kill().await;
+    }
+}
+
+#[tokio::test]
 async fn a_stop_waits_for_what_was_sent_to_be_confirmed() {
     for flavour in Flavour::ALL {
         let lab = Lab::new(flavour, "stopped", TABLE).await;

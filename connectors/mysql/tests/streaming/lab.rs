@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use erpbridge_connector::testkit::Tail;
-use erpbridge_connector::{Position, SourceError, TableName, TableSelection};
+use erpbridge_connector::{Finding, Position, Source, SourceError, TableName, TableSelection};
 use erpbridge_mysql::{MysqlConfig, MysqlSource, SnapshotMode};
 use erpbridge_test_support::{Directory, Flavour, Mysql, MysqlBuilder};
 use mysql_async::Row;
@@ -129,10 +129,18 @@ impl Lab {
 
     /// Starts the source with a queue of so many bytes.
     pub(crate) fn start_with_room(&self, resume_after: Option<&Position>, bytes: usize) -> Tail {
+        Tail::start(self.source(), resume_after, bytes)
+    }
+
+    fn source(&self) -> MysqlSource {
         let Self { seeds, unread, .. } = *self;
         let selection = Selected { databases: vec![self.database.clone()], seeds, unread };
-        let source = MysqlSource::new(self.config.clone(), Arc::new(selection));
-        Tail::start(source, resume_after, bytes)
+        MysqlSource::new(self.config.clone(), Arc::new(selection))
+    }
+
+    /// What a check finds about a stored position.
+    pub(crate) async fn found_about(&self, position: &Position) -> Vec<Finding> {
+        self.source().check_position(position).await.unwrap()
     }
 
     /// Starts the source for the first time and follows it to the log; returns its first position.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use erpbridge_connector::{Position, SourceErrorKind};
+use erpbridge_connector::{Position, Severity, SourceErrorKind};
 use erpbridge_test_support::{Flavour, Mysql, wait_until};
 
 use crate::assert_told;
@@ -100,5 +100,43 @@ async fn a_server_without_a_log_says_what_to_set() {
     server.restart().await.unwrap();
     for position in [None, Some(&origin)] {
         assert_told(&lab.refused(position).await, SourceErrorKind::Setup, &["log_bin"]);
+    }
+}
+
+#[tokio::test]
+async fn a_stored_position_whose_log_is_gone_or_about_to_go_is_told_by_the_check() {
+    for flavour in Flavour::ALL {
+        let (lab, origin) = left_behind(flavour).await;
+        // The file that is being written stays, however short the server keeps the others.
+        let keep = match flavour {
+            Flavour::MariaDb => "SET GLOBAL binlog_expire_logs_seconds = 7200",
+            // It counts in days, and one is more than anybody is to be woken for.
+            Flavour::Mysql56 => "SET GLOBAL expire_logs_days = 1",
+        };
+        lab.run(keep).await;
+        assert!(lab.found_about(&origin).await.is_empty(), "{flavour:?}");
+        lab.run("FLUSH BINARY LOGS; FLUSH BINARY LOGS").await;
+        let found = lab.found_about(&origin).await;
+        if flavour == Flavour::MariaDb {
+            assert_eq!(found.len(), 1, "{found:#?}");
+            assert_eq!(found[0].severity, Severity::Warning);
+            assert!(found[0].subject.contains("binlog.000001"), "{found:#?}");
+            assert!(found[0].problem.contains("will remove it in 1 h"), "{found:#?}");
+            lab.run(&found[0].sql[0]).await;
+            assert!(lab.found_about(&origin).await.is_empty());
+        } else {
+            assert!(found.is_empty(), "{found:#?}");
+        }
+
+        let purged = async || {
+            lab.run("PURGE BINARY LOGS TO 'binlog.000003'").await;
+            lab.ask("SHOW BINARY LOGS").await.as_deref() == Some("binlog.000003")
+        };
+        wait_until("the log is removed", PATIENCE, purged).await.unwrap();
+        for position in [&origin, &Position::new("nonsense")] {
+            let found = lab.found_about(position).await;
+            assert_eq!(found.len(), 1, "{found:#?}");
+            assert_eq!(found[0].severity, Severity::Error);
+        }
     }
 }
