@@ -84,7 +84,7 @@ impl Beginning<'_> {
         let never = self.config.snapshot == SnapshotMode::Never;
         let mut relations = Relations::default();
         match &start {
-            Start::Fresh => relations.look(session, self.selection).await?,
+            Start::Fresh => relations.begin(session, self.selection).await?,
             Start::Finish { after, .. } | Start::Resume(after) => {
                 let (lsn, witness) = (after.place.lsn(), after.witness);
                 relations.refresh(session, self.selection, lsn, witness).await?;

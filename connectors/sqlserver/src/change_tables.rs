@@ -70,7 +70,8 @@ ORDER BY m.start_lsn DESC";
 /// The newest entry, and the server's time now; none before capture has begun.
 pub async fn newest(session: &mut Session) -> Result<Option<(Commit, Timestamp)>, SourceError> {
     let doing = "look for the newest captured commit";
-    let Some(row) = session.row(doing, NEWEST, &[]).await? else { return Ok(None) };
+    let row = session.row(doing, NEWEST, &[]).await.map_err(not_enabled)?;
+    let Some(row) = row else { return Ok(None) };
     let now = row.cell(4).micros().map(Timestamp::from_micros);
     commit(&row).zip(now).map(Some).ok_or_else(|| senseless(doing))
 }

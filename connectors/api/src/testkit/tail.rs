@@ -180,10 +180,15 @@ impl Tail {
         assert!((&mut self.task).await.is_err_and(|error| error.is_cancelled()));
     }
 
-    /// The error with which the source ends by itself.
-    pub async fn ended(mut self) -> SourceError {
+    /// Receives everything until the source has ended by itself.
+    pub async fn runs_out(&mut self) {
         let receiving = async { while self.receive().await {} };
         timeout(PATIENCE, receiving).await.expect("the source ends");
+    }
+
+    /// The error with which the source ends by itself.
+    pub async fn ended(mut self) -> SourceError {
+        self.runs_out().await;
         self.result().await.expect_err("the source ends with an error")
     }
 

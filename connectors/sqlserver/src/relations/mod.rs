@@ -97,8 +97,20 @@ impl Relations {
         self.nothing_is_gone(reached, witness)
     }
 
-    /// Looks at the instances, with no position to compare them with.
-    pub async fn look(
+    /// Looks at the instances for the first time, with no position to compare them with: what is
+    /// captured now must stay so.
+    pub async fn begin(
+        &mut self,
+        session: &mut Session,
+        selection: &dyn TableSelection,
+    ) -> Result<(), SourceError> {
+        self.look(session, selection).await?;
+        let begins = self.tables.iter().filter_map(|table| table.begin().map(|at| (table, at)));
+        self.known = Some(begins.map(|(table, at)| (table.name.clone(), at)).collect());
+        Ok(())
+    }
+
+    async fn look(
         &mut self,
         session: &mut Session,
         selection: &dyn TableSelection,
@@ -202,6 +214,14 @@ impl Relations {
         let unchanged = self.witness(witness.at).instances == witness.instances;
         match since.first() {
             Some(table) if !unchanged => Err(captured_anew(&table.name)),
+            // It may have been the older of two, or a table nobody wants: only a person can know.
+            None if !unchanged => {
+                tracing::warn!(
+                    "a capture instance has been dropped since our position: a table that is not \
+                     captured any more is not followed any more"
+                );
+                Ok(known.into_iter().map(from).collect())
+            }
             _ => Ok(known.into_iter().map(from).collect()),
         }
     }

@@ -98,7 +98,7 @@ fn driver_config(
     driver.application_name(format!("erpbridge {}", config.source));
     driver.readonly(config.read_only);
     // Deadlines are ours; the library knows only one between two tokens.
-    driver.handshake_timeout(Some(config.connect_timeout));
+    driver.handshake_timeout(None);
     driver.command_timeout(None);
     // Half a surrogate pair, which an ERP leaves behind when it cuts a text to its column, must
     // not make a whole table unreadable.

@@ -116,7 +116,7 @@ fn permissions(context: &Context, _: &str, arguments: &[Value]) -> Result<Vec<Ce
         "SCHEMA" if context.may_select(&named, "") => held.push("SELECT"),
         "OBJECT" => {
             let (schema, object) = crate::database::state::split_name(&named);
-            if context.may_select(schema, object) {
+            if context.may_select(&schema, &object) {
                 held.push("SELECT");
             }
         }

@@ -85,9 +85,9 @@ impl State {
     pub(crate) fn create_table(&mut self, name: &str, columns: Vec<Column>, key: &[String]) {
         let now = self.clock.now();
         let (schema, table) = split_name(name);
-        assert!(self.data.table(schema, table).is_none(), "the table \"{name}\" exists");
+        assert!(self.data.table(&schema, &table).is_none(), "the table \"{name}\" exists");
         let id = self.data.object_id();
-        let mut made = Table::new(id, (schema, table), columns, now);
+        let mut made = Table::new(id, (&schema, &table), columns, now);
         made.key = key.iter().map(|name| made.column(name).expect("a key column exists")).collect();
         for &place in &made.key {
             if let Some(column) = made.columns.get_mut(place) {

@@ -145,7 +145,7 @@ impl Data {
     /// A table by its full name; panics if there is none, because a test named it.
     pub(crate) fn named(&self, name: &str) -> &Table {
         let (schema, table) = split_name(name);
-        let found = self.table(schema, table);
+        let found = self.table(&schema, &table);
         found.unwrap_or_else(|| panic!("there is no table \"{name}\" in the scripted server"))
     }
 
@@ -192,7 +192,13 @@ impl Data {
 }
 
 /// Schema and table of a name; without a point it is dbo's. Brackets are taken off.
-pub(crate) fn split_name(name: &str) -> (&str, &str) {
+pub(crate) fn split_name(name: &str) -> (String, String) {
     let (schema, table) = name.split_once('.').unwrap_or(("dbo", name));
-    (schema.trim_matches(['[', ']']), table.trim_matches(['[', ']']))
+    (plain(schema), plain(table))
+}
+
+/// An identifier without the brackets around it.
+fn plain(name: &str) -> String {
+    let inside = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    inside.map_or_else(|| name.to_owned(), |name| name.replace("]]", "]"))
 }

@@ -338,7 +338,7 @@ fn has_permission(context: &Context, values: &[Value], _: &[Type]) -> Result<Val
         ("SCHEMA", "SELECT") => may_select(login, &named, ""),
         ("OBJECT", "SELECT") => {
             let (schema, object) = split_name(&named);
-            may_select(login, schema, object)
+            may_select(login, &schema, &object)
         }
         (class, permission) => {
             return Err(Problem::unknown(format!("HAS_PERMS_BY_NAME of {permission} on {class}")));

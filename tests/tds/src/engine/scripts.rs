@@ -51,7 +51,7 @@ fn create_login(state: &mut State, name: &str, password: &str) -> Result<()> {
 
 fn create_table(state: &mut State, name: &str, columns: Vec<Column>, key: &[String]) -> Result<()> {
     let (schema, table) = split_name(name);
-    if state.data.table(schema, table).is_some() {
+    if state.data.table(&schema, &table).is_some() {
         let message = format!("There is already an object named '{table}' in the database.");
         return Err(Problem::raised(2714, message));
     }
