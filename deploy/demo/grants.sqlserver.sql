@@ -2,8 +2,11 @@
 -- deploy/grants/sqlserver.sql. The bridge reads; it gets no right to write anything.
 
 -- 1. Change data capture, first for the database, then for the mapped tables and no others. Only
---    members of the gating role may ask for what was captured.
+--    members of the gating role may ask for what was captured. Texts of any size are let through, or
+--    the ERP's own statements would fail.
 EXEC sys.sp_cdc_enable_db;
+EXEC sp_configure 'max text repl size', -1;
+RECONFIGURE;
 GO
 EXEC sys.sp_cdc_enable_table @source_schema = N'legacy', @source_name = N'spma',
     @role_name = N'erpbridge_reader', @supports_net_changes = 0;
@@ -39,4 +42,11 @@ GO
 USE master;
 GO
 GRANT VIEW SERVER STATE TO bridge;
+GO
+
+-- 4. To see for how long changes are kept.
+USE msdb;
+GO
+CREATE USER bridge FOR LOGIN bridge;
+GRANT SELECT ON dbo.cdc_jobs TO bridge;
 GO

@@ -11,6 +11,7 @@ mod delivery;
 mod drift;
 mod failures;
 mod four_servers;
+mod grants;
 mod remembered;
 mod shop;
 mod tools;
