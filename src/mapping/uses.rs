@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use erpbridge_connector::TableSchema;
+use erpbridge_connector::{TableName, TableSchema};
 
 use super::Mapping;
-use super::file::{AllUses, Use};
+use super::bind::prefix;
+use super::file::{AllUses, Selector, Use};
 
 impl Mapping {
     /// What each column of a table is read for. Columns that are not read are not in it.
@@ -32,6 +33,31 @@ impl Mapping {
         }
         found.retain(|column, _| table.column(column).is_some());
         found
+    }
+
+    /// Of the tables of a database, those that must be there with this one for its rows to be
+    /// mapped.
+    pub fn around(&self, table: &TableName, all: &[TableName]) -> Vec<TableName> {
+        let mut found = BTreeSet::new();
+        for mapping in self.compiled.iter() {
+            for own in mapping.tables.values() {
+                let Some(captures) = own.selector.captures(table) else { continue };
+                let near = mapping.around(&own.alias);
+                let near = near.into_iter().filter_map(|alias| mapping.tables.get(alias));
+                for near in near {
+                    // Rows of a pattern's tables meet only within equal captures.
+                    let beside = |name: &&TableName| {
+                        let other = near.selector.captures(name);
+                        other.is_some_and(|other| match near.selector {
+                            Selector::Name(_) => true,
+                            Selector::Pattern(_) => prefix(&other) == prefix(&captures),
+                        })
+                    };
+                    found.extend(all.iter().filter(beside).cloned());
+                }
+            }
+        }
+        found.into_iter().collect()
     }
 
     /// The texts that its expressions name.

@@ -65,6 +65,7 @@ pub fn record(
     let mut draft = Draft::new(site);
     let happened: Vec<Shape> = samples.iter().map(|sample| draft.shape(&sample.table)).collect();
     let there: Vec<Shape> = given.iter().map(|sample| draft.shape(&sample.table)).collect();
+    draft.around(samples);
     let word = match as_if {
         As::Insert => "insert",
         As::Read => "read",
@@ -134,6 +135,19 @@ impl<'s> Draft<'s> {
     fn new(site: &'s Site) -> Self {
         let mask = Mask::new(&site.mapping().texts());
         Self { site, mask, masked: Vec::new(), tables: Vec::new() }
+    }
+
+    /// Describes what must be there with the tables the case is about, if only without rows.
+    fn around(&mut self, samples: &[Sampled]) {
+        let site = self.site;
+        let all: Vec<TableName> =
+            site.tables().iter().map(|table| table.schema.name.clone()).collect();
+        for sample in samples {
+            let near = site.mapping().around(&sample.table.name, &all);
+            for table in site.tables().iter().filter(|table| near.contains(&table.schema.name)) {
+                self.shape(&table.schema);
+            }
+        }
     }
 
     /// The columns of a table that are read; told and described when it first comes up.

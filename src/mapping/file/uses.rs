@@ -35,6 +35,26 @@ pub enum Use {
     Plain,
 }
 
+impl Compiled {
+    /// The tables that must be there with this one, itself among them: those it looks up, those of
+    /// its children and sums, and what those need.
+    pub(in crate::mapping) fn around<'m>(&'m self, alias: &'m str) -> BTreeSet<&'m str> {
+        let (mut found, mut open) = (BTreeSet::new(), vec![alias]);
+        while let Some(alias) = open.pop() {
+            let Some(table) = self.tables.get(alias).filter(|_| found.insert(alias)) else {
+                continue;
+            };
+            open.extend(table.lookups.iter().map(|lookup| lookup.to.as_str()));
+            open.extend(table.sums.iter().map(|sum| sum.table.as_str()));
+            let moved = table.deleted.as_ref().and_then(|deleted| deleted.moved.as_ref());
+            open.extend(moved.map(|moved| &*moved.to));
+            let rules = self.all_rules().filter(|rule| rule.on == alias);
+            open.extend(rules.flat_map(Rule::children).map(|children| children.table.as_str()));
+        }
+        found
+    }
+}
+
 /// By column.
 pub(in crate::mapping) type Uses = BTreeMap<String, BTreeSet<Use>>;
 

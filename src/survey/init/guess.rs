@@ -25,6 +25,7 @@ const ENTITIES: &[(&[&str], &str)] = &[
     (&["location"], "masterdata.location"),
     (&["warehouse"], "masterdata.location"),
     (&["item"], "masterdata.item"),
+    (&["stock"], "inventory.balance"),
 ];
 
 /// The entity a table's rows may be.
@@ -71,7 +72,6 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("unit_price", "price"),
     ("unit_cost", "price"),
     ("on_hand", "quantity"),
-    ("held", "hold"),
     ("item_description", "description"),
     ("description", "name"),
     ("line_no", "line"),
@@ -150,10 +150,15 @@ pub(super) fn codec(field: &FieldDef, column: &Column, seen: &[&str]) -> Option<
         }
         FieldKind::DateOrInstant if column.kind == ColumnKind::Date => Some(String::new()),
         FieldKind::Bool if column.kind == ColumnKind::Bool => Some(String::new()),
-        FieldKind::Bool => Some("bool: { true: [Y, \"1\"], false: [N, \"0\"] }".to_owned()),
+        FieldKind::Bool if seen.iter().all(|text| YES_OR_NO.contains(text)) => {
+            Some("bool: { true: [Y, \"1\"], false: [N, \"0\"] }".to_owned())
+        }
         _ => None,
     }
 }
+
+/// What is read as a truth value without asking.
+const YES_OR_NO: [&str; 4] = ["Y", "N", "1", "0"];
 
 /// Of how many digits or characters the type says a column is, and how many follow the point.
 pub(super) fn size(column: &Column) -> Option<(u32, u32)> {

@@ -94,7 +94,8 @@ impl Proposal<'_> {
     }
 
     pub(super) fn write_events(&self, out: &mut Vec<String>) {
-        let upserts = self.told.new.event == "upserted";
+        let both = ["upserted", "changed", "revised"].contains(&self.told.new.event.as_str());
+        let upserts = both && self.told.changed.is_none() && self.tells_updates();
         let when = if upserts { "[inserted, updated]" } else { "inserted" };
         self.write_event(self.told.new, when, out);
         if let Some(changed) = self.told.changed {
@@ -111,6 +112,9 @@ impl Proposal<'_> {
     /// How a step of the status becomes an event of its own, for a person to take over.
     fn write_step(&self, out: &mut Vec<String>) {
         let Some((column, table, states)) = &self.status else { return };
+        if !self.tells_updates() {
+            return;
+        }
         let new = self.told.new;
         let told = |state: &str| {
             let event = catalog().event(&format!("{}.{}.{state}", new.family, new.entity))?;

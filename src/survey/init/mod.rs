@@ -159,6 +159,8 @@ fn carries_old_rows(schema: &TableSchema) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use erpbridge_connector::TableName;
 
     use super::*;
@@ -202,6 +204,22 @@ mod tests {
         }
         assert!(start.open[0].contains("codes of column `status`"), "{:?}", start.open);
         assert!(start.cases.contains("status: Z9"), "the case shows what is open: {}", start.cases);
+    }
+
+    #[test]
+    fn a_table_whose_log_tells_no_updates_gets_rules_for_new_rows_alone() {
+        let mut bare = sketch("vendors", "vno char(8), nm varchar(40)", &[]);
+        let mut schema = TableSchema::clone(&bare.table.schema);
+        (schema.identity, schema.primary_key) = (ReplicaIdentity::Nothing, Vec::new());
+        bare.table.schema = Arc::new(schema);
+        let start = propose("shop", &[bare, sketch("stkbal", "id int, onhand int", &[])], None);
+        let text = start.unwrap().mapping;
+        let (vendors, balances) = text.split_once("inventory.balance.changed").unwrap();
+        assert!(
+            vendors.contains("when: inserted\n") && !vendors.contains("when: deleted"),
+            "{text}"
+        );
+        assert!(balances.contains("when: [inserted, updated]"), "{text}");
     }
 
     #[test]

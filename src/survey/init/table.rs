@@ -1,6 +1,6 @@
 //! The proposal for one table.
 
-use erpbridge_connector::{Column, ColumnKind, TableSchema};
+use erpbridge_connector::{Column, ColumnKind, ReplicaIdentity, TableSchema};
 
 use super::Sketch;
 use super::guess::{self, Told};
@@ -61,9 +61,19 @@ impl<'s> Proposal<'s> {
             let entity = format!("{}.{}", proposal.told.new.family, proposal.entity);
             proposal.guess(format!("a row of `{table}` is told as {entity}"));
         }
+        if !proposal.tells_updates() {
+            let mend = "give it a primary key, or let the log carry whole rows, to have the others";
+            proposal.guess(format!("new rows of `{table}` alone are told, as in its log: {mend}"));
+            (proposal.told.changed, proposal.told.deleted) = (None, None);
+        }
         proposal.scopes();
         proposal.fields();
         Some(proposal)
+    }
+
+    /// Whether the log says which row was updated or deleted.
+    pub(super) fn tells_updates(&self) -> bool {
+        self.schema().identity != ReplicaIdentity::Nothing
     }
 
     pub(super) fn schema(&self) -> &'s TableSchema {
@@ -148,6 +158,9 @@ impl<'s> Proposal<'s> {
         let sketch = self.sketch;
         let formed = matches!(def.form, Form::Unit | Form::Country | Form::OneOf(_));
         let fits = |column: &Column| {
+            let seen = sketch.seen(&column.name);
+            let formed =
+                formed && (seen.is_empty() || !seen.iter().all(|text| def.form.admits(text)));
             !formed && guess::codec(def, column, &sketch.seen(&column.name)).is_some()
         };
         let column = guess::field(sketch, &def.name, &self.taken, fits)?;
@@ -262,6 +275,7 @@ fn example(def: &FieldDef, column: &Column, codec: &str) -> String {
         "date: iso" => "2026-01-15".to_owned(),
         _ if codec.starts_with("bool") => "Y".to_owned(),
         _ if def.form == Form::Currency => "EUR".to_owned(),
+        _ if def.form == Form::Country => "DE".to_owned(),
         _ => plain_example(column),
     }
 }

@@ -29,7 +29,9 @@ const SYNONYMS: &[(&str, &[&str])] = &[
         "movement",
         &["move", "moves", "movement", "movements", "trans", "transaction", "ledger", "stockmove"],
     ),
-    ("balance", &["balance", "balances", "onhand", "bin", "stocklevel"]),
+    ("balance", &["balance", "balances", "bal", "bin", "stocklevel"]),
+    ("stock", &["stock", "stk"]),
+    ("hold", &["hold", "held", "blocked", "block"]),
     ("location", &["loc", "location", "locator", "site"]),
     ("company", &["co", "comp", "company", "cono", "mandant", "client", "tenant"]),
     ("buyer", &["buyer", "purchaser", "planner"]),
@@ -38,13 +40,14 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("received", &["recd", "received", "rcvd"]),
     ("invoice", &["inv", "invoice", "invoices", "bill"]),
     ("country", &["country", "ctry", "land"]),
-    ("active", &["active", "enabled"]),
+    ("active", &["active", "act", "enabled"]),
     ("terms", &["terms"]),
     ("payment", &["pay", "payment"]),
 ];
 
 /// Names that are no words, as widespread ERPs have them.
 const NAMES: &[(&str, &[&str])] = &[
+    ("onhand", &["on", "hand"]),
     ("an8", &["supplier"]),
     ("kcoo", &["company"]),
     ("mcu", &["warehouse"]),

@@ -73,3 +73,30 @@ async fn a_row_that_goes_and_a_new_code_are_recorded_as_they_are() {
     let (code, text) = desk.type_in("map test mappings/desk");
     assert_eq!(code, Some(0), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_recorded_with_its_lines_and_without_any_too() {
+    let desk = Desk::open().await;
+    let lines = "fields: { supplier: supplier, required_date: due, lines: { children: lines.head, \
+                 sort: pos, fields: { item: item, quantity: { value: qty, unit: { from: uom, code: units } } } } }";
+    let listed = MAPPING.replace("fields: { supplier: supplier, required_date: due }", lines);
+    assert!(listed.contains("children"));
+    desk.mapping(
+        &listed
+            .replace("\"280\": released", "\"220\": released, \"280\": released")
+            .replace("\"220\": draft, ", ""),
+    );
+    desk.postgres.execute("DELETE FROM erp.line WHERE head_id = 2").await.unwrap();
+    for (id, given) in [("1", 2), ("2", 0)] {
+        let (code, text) = desk.type_in(&format!(
+            "{RECORD} --table erp.head --where id={id} --out mappings/desk/order{id}.cases.yaml"
+        ));
+        assert!(text.contains(&format!("1 rows and {given} that they look up")), "{text}");
+        assert_eq!(code, Some(0), "{text}");
+        let file = desk.read(&format!("mappings/desk/order{id}.cases.yaml"));
+        assert_eq!(file.matches("- erp.line: {").count(), given, "{file}");
+        assert!(file.contains("event: procurement.purchaseorder.released"), "{file}");
+    }
+    let (code, text) = desk.type_in("map test mappings/desk");
+    assert!(text.contains("2 passed, 0 failed") && code == Some(0), "{text}");
+}
