@@ -30,9 +30,11 @@ pub(super) fn check(view: &View, binder: &mut Binder<'_>) {
     let place = needs.binder.table.place.clone();
     // What is remembered passed the filter, and what did not pass it is not remembered.
     if view.rules.iter().any(|rule| rule.when.sees_log()) && view.keeping.is_none() {
-        for test in &view.filter.tests {
-            needs.check("the filter", &test.column, &place);
-        }
+        view.filter.each_cell(&mut |cell| needs.check("the filter", cell, &place));
+    }
+    if let Some(moved) = &view.moved {
+        let mut check = |cell: &Cell| needs.check("the move", cell, &place);
+        moved.by.iter().for_each(|pick| pick.each_cell(&mut check));
     }
     for rule in &view.rules {
         needs.rule(rule, view);
@@ -113,7 +115,7 @@ fn needed_of_deleted(rule: &RulePlan, view: &View, each: &mut dyn FnMut(&Cell)) 
         Some(key) => key.iter().for_each(|pick| pick.each_cell(each)),
         None => view.key.iter().for_each(&mut *each),
     }
-    rule.filter.tests.iter().for_each(|test| each(&test.column));
+    rule.filter.each_cell(each);
     let plant = rule.plant.as_ref().or(view.plant.as_ref());
     for scope in std::iter::once(&view.company).chain(plant) {
         if let Scope::Column(cell, _) = scope {
