@@ -27,8 +27,8 @@ check: ## Checks formatting and lints, nothing else
 test: ## Runs everything that must be true before a merge, against real servers
 	$(call step,install,tests/install.sh test)
 	@$(MAKE) --no-print-directory check
-	$(call step,test,$(CARGO) test --workspace --all-features --no-fail-fast)
 	$(call step,documentation,RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --all-features --no-deps --document-private-items)
+	$(call step,test,$(CARGO) test --workspace --all-features --no-fail-fast)
 	$(call step,dependencies,tests/dependencies.sh)
 	$(call step,alerts,promtool check rules deploy/prometheus/rules.yml && promtool test rules deploy/prometheus/*_test.yml)
 	$(call step,scripts,tests/scripts.sh)

@@ -17,12 +17,11 @@ mod node;
 mod parse;
 mod place;
 mod render;
-mod similar;
 mod units;
 
+pub use erpbridge_connector::similar;
 pub use fields::Fields;
 pub use node::{Content, Entry, Node};
 pub use parse::{Document, MAX_BYTES, MAX_DEPTH};
 pub use place::{Findings, Place};
 pub use render::render;
-pub use similar::similar;

@@ -21,6 +21,7 @@ mod page;
 mod pages;
 mod promql;
 mod schemas;
+mod traps;
 
 use std::path::{Path, PathBuf};
 

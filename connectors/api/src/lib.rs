@@ -60,6 +60,7 @@
 //! Beside following there is looking: a connector also implements [`Explorer`], by which the tools
 //! for mappings list tables and read samples of rows, without any of the above.
 
+mod address;
 mod change;
 mod error;
 mod explore;
@@ -67,10 +68,14 @@ mod finding;
 mod position;
 mod queue;
 mod schema;
+mod secret;
+mod similar;
 mod source;
+mod tables_done;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
+pub use address::{Address, AddressError, AddressForm, is_local};
 pub use change::{
     BatchBuilder, ChangeBatch, Image, ImageBuilder, Operation, RowChange, Transaction, Value,
 };
@@ -82,7 +87,10 @@ pub use finding::{Finding, Severity};
 pub use position::{Position, Sequence, Timestamp};
 pub use queue::{Closed, Gauge, Queued, Receiver, Sender, queue};
 pub use schema::{Column, ColumnKind, ReplicaIdentity, TableName, TableSchema};
+pub use secret::Secret;
+pub use similar::{similar, similar_table};
 pub use source::{
-    Pass, Phase, Progress, STOP_DEADLINE, Source, SourceContext, SourceEvent, SourceFuture,
-    SourceStatus, TableProgress, TableSelection, Truncated,
+    Pass, Phase, Progress, STOP_DEADLINE, SnapshotMode, Source, SourceContext, SourceEvent,
+    SourceFuture, SourceStatus, TableProgress, TableSelection, Truncated,
 };
+pub use tables_done::{NotTablesDone, TablesDone};

@@ -43,6 +43,16 @@ pub trait TableSelection: Send + Sync {
     }
 }
 
+/// Whether the first start reads what is in the tables already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SnapshotMode {
+    /// Read the tables, then follow the log from that very moment.
+    #[default]
+    Initial,
+    /// Only follow the log.
+    Never,
+}
+
 /// A database whose changes can be followed.
 pub trait Source: Send + Sync {
     /// Everything that would keep this source from running or would hurt the database, all at

@@ -20,14 +20,13 @@
 use std::sync::Arc;
 
 use erpbridge_connector::{
-    Pass, Phase, Position, Progress, SourceContext, SourceError, SourceErrorKind, SourceEvent,
-    TableName, TableSelection, Timestamp,
+    Pass, Phase, Position, Progress, SnapshotMode, SourceContext, SourceError, SourceErrorKind,
+    SourceEvent, TableName, TableSelection, TablesDone, Timestamp,
 };
 
 use crate::binlog::Event;
 use crate::catalog;
-use crate::config::{MysqlConfig, SnapshotMode};
-use crate::done::Done;
+use crate::config::MysqlConfig;
 use crate::follow::Ended;
 use crate::observer::Observer;
 use crate::position::{Identity, LogPosition, NotAPosition, Places, Reached};
@@ -136,7 +135,7 @@ impl Beginning<'_> {
         self,
         route: Route,
         history: History,
-        done: Option<Done>,
+        done: Option<TablesDone>,
     ) -> Result<Begun, SourceError> {
         let source = &self.config.source;
         tracing::info!(%source, after = %route.reached.at, "finishing the snapshot");
@@ -159,7 +158,7 @@ impl Beginning<'_> {
         route: Route,
         history: History,
         moment: &Moment,
-        done: Option<Done>,
+        done: Option<TablesDone>,
     ) -> Result<(Reached, History), SourceError> {
         let (after, until) = (&route.reached.at, &moment.log.at);
         tracing::info!(source = %self.config.source, %after, %until, "following the log so far");
@@ -340,6 +339,6 @@ impl Beginning<'_> {
     }
 }
 
-fn unfinished(reached: &Reached, done: Option<Done>, identity: Identity) -> Position {
+fn unfinished(reached: &Reached, done: Option<TablesDone>, identity: Identity) -> Position {
     LogPosition::snapshot(Some(reached.clone()), done, identity).to_position()
 }

@@ -3,9 +3,10 @@
 //! A URL says the same thing `mysqlsh` says with it, minus what is unsafe: there is no
 //! `ssl-mode=PREFERRED`, which talks in the clear as soon as somebody on the way asks for it.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use erpbridge_connector::{AddressError, Secret, SnapshotMode, is_local};
 
 use crate::url;
 
@@ -55,16 +56,6 @@ pub struct MysqlConfig {
     pub shapes_file: Option<PathBuf>,
 }
 
-/// Whether the first start reads what is in the tables already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SnapshotMode {
-    /// Read the tables, then follow the log from that very moment.
-    #[default]
-    Initial,
-    /// Only follow the log.
-    Never,
-}
-
 /// How the connection is encrypted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsConfig {
@@ -92,63 +83,12 @@ pub enum TlsMode {
     VerifyFull,
 }
 
-/// A password. It prints as `***` and cannot be serialised.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps it.
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-
-    /// The secret itself, for the handshake only.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
 /// What is wrong with a URL. It never repeats the URL, which may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Not `mysql://` at all.
-    #[error("the URL must start with mysql:// or mariadb://")]
-    Scheme,
-    /// A part that must be there is not.
-    #[error("the URL names no {0}: mysql://user@host:port/database")]
-    Missing(&'static str),
-    /// A part that cannot be read.
-    #[error("the {part} in the URL cannot be read: {why}")]
-    Unreadable {
-        /// Which part.
-        part: &'static str,
-        /// Why not.
-        why: &'static str,
-    },
-    /// A query key that means nothing here.
-    #[error("the URL has an unknown parameter `{key}`; known are {known}", known = url::KNOWN)]
-    UnknownKey {
-        /// The key.
-        key: String,
-    },
-    /// A query key given twice.
-    #[error("the URL gives `{key}` twice")]
-    Twice {
-        /// The key.
-        key: String,
-    },
+    /// The URL cannot be read.
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// An `ssl-mode` that does not exist, or only pretends to protect.
     #[error(
         "ssl-mode `{mode}` is not one of disabled, required, verify_ca, verify_identity \
@@ -170,22 +110,23 @@ impl MysqlConfig {
     /// address: there nothing leaves the machine, servers rarely have a certificate for
     /// `localhost`, and whoever can read the loopback can read our memory.
     pub fn from_url(source: &str, url: &str) -> Result<Self, ConfigError> {
-        let url = url::Url::parse(url)?;
-        let default_mode =
-            if url::is_local(&url.host) { TlsMode::Disable } else { TlsMode::VerifyFull };
+        let url = url::FORM.parse(url)?;
+        let file = |key| url.parameter(key).map(PathBuf::from);
+        let default_mode = if is_local(&url.host) { TlsMode::Disable } else { TlsMode::VerifyFull };
         Ok(Self {
             source: source.to_owned(),
+            connect_timeout: url.seconds("connect-timeout")?.unwrap_or(Duration::from_secs(10)),
             tls: TlsConfig {
-                mode: url.ssl_mode.unwrap_or(default_mode),
-                ca_file: url.ssl_ca,
-                cert_file: url.ssl_cert,
-                key_file: url.ssl_key,
+                mode: url.parameter("ssl-mode").map_or(Ok(default_mode), url::ssl_mode)?,
+                ca_file: file("ssl-ca"),
+                cert_file: file("ssl-cert"),
+                key_file: file("ssl-key"),
             },
-            host: url.host,
+            host: url::FORM.required("host", Some(url.host))?,
             port: url.port,
             database: url.database,
             user: url.user,
-            password: url.password.map(Secret),
+            password: url.password,
             server_id: default_server_id(source),
             snapshot: SnapshotMode::Initial,
             snapshot_tables_in_parallel: 2,
@@ -193,7 +134,6 @@ impl MysqlConfig {
             window_bytes: 1 << 20,
             batch_bytes: 256 << 10,
             prepared_bytes: 64 << 20,
-            connect_timeout: url.connect_timeout.unwrap_or(Duration::from_secs(10)),
             shapes_file: None,
         })
     }

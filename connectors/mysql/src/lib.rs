@@ -16,7 +16,6 @@ pub mod binlog;
 pub mod catalog;
 mod check;
 pub mod config;
-pub mod done;
 mod explore;
 mod feedback;
 mod follow;
@@ -41,5 +40,6 @@ mod url;
 pub mod values;
 
 pub use check::check;
-pub use config::{ConfigError, MysqlConfig, Secret, SnapshotMode, TlsConfig, TlsMode};
+pub use config::{ConfigError, MysqlConfig, TlsConfig, TlsMode};
+pub use erpbridge_connector::{Secret, SnapshotMode};
 pub use source::MysqlSource;

@@ -11,7 +11,7 @@ use erpbridge_connector::{SourceError, SourceErrorKind};
 /// The dump thread gives up; why is only in its words.
 pub(crate) const DUMP_FAILED: u16 = 1236;
 
-/// The kind of an error by its number; [`DUMP_FAILED`] is told apart by [`of_dump`].
+/// The kind of an error by its number; 1236, the dump thread that gives up, is told apart by its words.
 pub fn kind_of_errno(code: u16) -> SourceErrorKind {
     match code {
         // Shutdown; the network, as the server sees it; a session that somebody killed, or that

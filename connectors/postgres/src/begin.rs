@@ -25,15 +25,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use erpbridge_connector::{
-    Pass, Phase, Position, Progress, SourceContext, SourceError, SourceErrorKind, SourceEvent,
-    TableSelection,
+    Pass, Phase, Position, Progress, SnapshotMode, SourceContext, SourceError, SourceErrorKind,
+    SourceEvent, TableSelection, TablesDone,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::catalog;
-use crate::config::{PostgresConfig, SnapshotMode};
-use crate::done::Done;
+use crate::config::PostgresConfig;
 use crate::follow::Ended;
 use crate::observer::Observer;
 use crate::position::{LogPosition, Lsn, NotAPosition, Places};
@@ -159,7 +158,7 @@ fn stored(context: &SourceContext) -> Result<Option<LogPosition>, SourceError> {
 struct Unfinished {
     after: Lsn,
     confirmed: Lsn,
-    done: Option<Done>,
+    done: Option<TablesDone>,
 }
 
 /// A start under way.
@@ -261,7 +260,7 @@ impl Beginning<'_> {
     }
 
     /// Reads the tables that have not been read.
-    async fn snapshot(&self, moment: &Moment, done: Option<Done>) -> Result<(), SourceError> {
+    async fn snapshot(&self, moment: &Moment, done: Option<TablesDone>) -> Result<(), SourceError> {
         let mark = Mark::Counted(self.server.identity, done);
         let reading = self.reading(moment, Pass::Snapshot, mark);
         self.watched(snapshot::run(&reading, self.context)).await.map(drop)
@@ -274,7 +273,7 @@ impl Beginning<'_> {
         self.progress(Progress { position, as_of: self.server.asked_at }).await
     }
 
-    fn unfinished(&self, at: Lsn, done: Option<Done>) -> Position {
+    fn unfinished(&self, at: Lsn, done: Option<TablesDone>) -> Position {
         LogPosition::snapshot(at, done, self.server.identity).to_position()
     }
 

@@ -16,7 +16,6 @@ pub mod catalog;
 mod check;
 pub mod config;
 mod copy;
-pub mod done;
 mod explore;
 pub mod feedback;
 pub mod follow;
@@ -38,6 +37,7 @@ mod url;
 pub mod values;
 
 pub use check::check;
-pub use config::{ConfigError, PostgresConfig, Secret, SnapshotMode, TlsConfig, TlsMode};
+pub use config::{ConfigError, PostgresConfig, TlsConfig, TlsMode};
+pub use erpbridge_connector::{Secret, SnapshotMode};
 pub use position::Lsn;
 pub use source::PostgresSource;

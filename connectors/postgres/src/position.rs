@@ -17,9 +17,7 @@ use std::fmt;
 use std::iter::Peekable;
 use std::str::FromStr;
 
-use erpbridge_connector::{Position, Sequence};
-
-use crate::done::Done;
+use erpbridge_connector::{Position, Sequence, TablesDone};
 
 /// A log sequence number: a byte offset into the write-ahead log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,7 +96,7 @@ pub struct Identity {
 pub enum Place {
     /// Resume after this place, but the snapshot is not complete: only these tables have been
     /// read, as of this place or an earlier one. At zero there is not even a slot.
-    Snapshot(Lsn, Option<Done>),
+    Snapshot(Lsn, Option<TablesDone>),
     /// Resume after this place.
     Streaming(Lsn),
 }
@@ -128,7 +126,7 @@ impl LogPosition {
     }
 
     /// A snapshot is not complete: of its tables, only these have been read.
-    pub fn snapshot(lsn: Lsn, done: Option<Done>, identity: Identity) -> Self {
+    pub fn snapshot(lsn: Lsn, done: Option<TablesDone>, identity: Identity) -> Self {
         let done = done.filter(|done| !done.is_empty());
         Self { place: Place::Snapshot(lsn, done), identity: Some(identity) }
     }
@@ -187,7 +185,7 @@ fn parse<T: FromStr>(text: &str) -> Result<T, NotAPosition> {
 
 fn parse_done<'t>(
     fields: &mut Peekable<impl Iterator<Item = &'t str>>,
-) -> Result<Option<Done>, NotAPosition> {
+) -> Result<Option<TablesDone>, NotAPosition> {
     let done = fields.next_if(|field| field.starts_with("done="));
     done.and_then(|field| field.strip_prefix("done=")).map(parse).transpose()
 }
@@ -213,7 +211,7 @@ pub enum Places {
     /// Everything that was to be read has been read.
     Streaming(Identity),
     /// Of the tables only these have been read.
-    Unfinished(Identity, Option<Done>),
+    Unfinished(Identity, Option<TablesDone>),
 }
 
 impl Places {
@@ -253,7 +251,7 @@ mod tests {
         ) {
             let lsn = Lsn::new(lsn);
             let done = done.map(|place| {
-                let mut done = Done::none_of([]);
+                let mut done = TablesDone::none_of([]);
                 done.insert(place.into());
                 done
             });

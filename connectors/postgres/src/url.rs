@@ -1,236 +1,80 @@
-//! A connection URL taken apart.
+//! What a URL of a `PostgreSQL` database may say.
 
-use std::net::IpAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+use erpbridge_connector::AddressForm;
 
 use crate::config::{ConfigError, TlsMode};
 
-/// The query parameters that mean something, for the error that lists them.
-pub(crate) const KNOWN: &str = "connect_timeout, host, sslcert, sslkey, sslmode, sslrootcert";
+/// The form of such URLs.
+pub(crate) const FORM: AddressForm = AddressForm {
+    schemes: &["postgres://", "postgresql://"],
+    port: 5432,
+    parameters: &["connect_timeout", "host", "sslcert", "sslkey", "sslmode", "sslrootcert"],
+    example: "postgres://user@host:port/database",
+};
 
-/// The parts of a URL, decoded.
-pub(crate) struct Url {
-    pub(crate) user: String,
-    pub(crate) password: Option<String>,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) database: String,
-    pub(crate) ssl_mode: Option<TlsMode>,
-    pub(crate) ssl_root_cert: Option<PathBuf>,
-    pub(crate) ssl_cert: Option<PathBuf>,
-    pub(crate) ssl_key: Option<PathBuf>,
-    pub(crate) connect_timeout: Option<Duration>,
-}
-
-impl Url {
-    pub(crate) fn parse(url: &str) -> Result<Self, ConfigError> {
-        let rest = ["postgres://", "postgresql://"].iter().find_map(|s| url.strip_prefix(s));
-        let (rest, query) = split(rest.ok_or(ConfigError::Scheme)?, '?');
-        let (authority, database) = split(rest, '/');
-        // A raw `@` can only be the last one: in a password it must be written as %40, but a
-        // password pasted as it is should not become part of the host and be printed.
-        let (login, address) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let (user, password) = split(login, ':');
-        let (host, port) = host_and_port(address)?;
-        let mut parsed = Self {
-            user: required("user", user)?,
-            password: optional("password", password)?,
-            host: decode("host", host)?,
-            port,
-            database: required("database", database.unwrap_or_default())?,
-            ssl_mode: None,
-            ssl_root_cert: None,
-            ssl_cert: None,
-            ssl_key: None,
-            connect_timeout: None,
-        };
-        parsed.read_query(query.unwrap_or_default())?;
-        if parsed.host.is_empty() {
-            return Err(ConfigError::Missing("host"));
-        }
-        Ok(parsed)
-    }
-
-    pub(crate) fn is_local(&self) -> bool {
-        is_local(&self.host)
-    }
-
-    fn read_query(&mut self, query: &str) -> Result<(), ConfigError> {
-        let mut seen = Vec::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = split(pair, '=');
-            if seen.contains(&key) {
-                return Err(ConfigError::Twice { key: key.to_owned() });
-            }
-            seen.push(key);
-            self.read_parameter(key, decode("parameter", value.unwrap_or_default())?)?;
-        }
-        Ok(())
-    }
-
-    fn read_parameter(&mut self, key: &str, value: String) -> Result<(), ConfigError> {
-        match key {
-            "connect_timeout" => self.connect_timeout = Some(seconds(&value)?),
-            "host" => self.host = value,
-            "sslcert" => self.ssl_cert = Some(value.into()),
-            "sslkey" => self.ssl_key = Some(value.into()),
-            "sslmode" => self.ssl_mode = Some(ssl_mode(value)?),
-            "sslrootcert" => self.ssl_root_cert = Some(value.into()),
-            _ => return Err(ConfigError::UnknownKey { key: key.to_owned() }),
-        }
-        Ok(())
-    }
-}
-
-/// Whether talking to this host stays on this machine.
+/// Whether talking to this host stays on this machine; it may be the directory of a socket.
 pub(crate) fn is_local(host: &str) -> bool {
-    host.starts_with('/')
-        || host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.starts_with('/') || erpbridge_connector::is_local(host)
 }
 
-fn split(text: &str, at: char) -> (&str, Option<&str>) {
-    text.split_once(at).map_or((text, None), |(head, tail)| (head, Some(tail)))
-}
-
-fn host_and_port(address: &str) -> Result<(&str, u16), ConfigError> {
-    let unreadable = |part, why| ConfigError::Unreadable { part, why };
-    let (host, port) = match address.strip_prefix('[') {
-        Some(bracketed) => {
-            let (host, rest) = bracketed
-                .split_once(']')
-                .ok_or(unreadable("host", "an IPv6 address must end with ]"))?;
-            (host, rest.strip_prefix(':'))
-        }
-        None => split(address, ':'),
-    };
-    let port = match port {
-        None | Some("") => 5432,
-        Some(digits) => {
-            digits.parse().map_err(|_| unreadable("port", "it must be a number from 1 to 65535"))?
-        }
-    };
-    Ok((host, port))
-}
-
-fn seconds(value: &str) -> Result<Duration, ConfigError> {
-    let part = "connect_timeout";
-    let why = "it must be a whole number of seconds above zero";
-    match value.parse::<u32>() {
-        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.into())),
-        _ => Err(ConfigError::Unreadable { part, why }),
-    }
-}
-
-fn ssl_mode(value: String) -> Result<TlsMode, ConfigError> {
-    match value.as_str() {
+/// What a value of `sslmode` means.
+pub(crate) fn ssl_mode(value: &str) -> Result<TlsMode, ConfigError> {
+    match value {
         "disable" => Ok(TlsMode::Disable),
         "require" => Ok(TlsMode::Require),
         "verify-ca" => Ok(TlsMode::VerifyCa),
         "verify-full" => Ok(TlsMode::VerifyFull),
-        _ => Err(ConfigError::SslMode { mode: value }),
-    }
-}
-
-fn required(part: &'static str, encoded: &str) -> Result<String, ConfigError> {
-    let decoded = decode(part, encoded)?;
-    if decoded.is_empty() { Err(ConfigError::Missing(part)) } else { Ok(decoded) }
-}
-
-fn optional(part: &'static str, encoded: Option<&str>) -> Result<Option<String>, ConfigError> {
-    let decoded = encoded.map(|encoded| decode(part, encoded)).transpose()?;
-    Ok(decoded.filter(|decoded| !decoded.is_empty()))
-}
-
-/// Undoes percent-encoding. A stray `%` is an error, because a password that holds one would
-/// otherwise be wrong without anyone knowing why.
-fn decode(part: &'static str, encoded: &str) -> Result<String, ConfigError> {
-    let unreadable = |why| ConfigError::Unreadable { part, why };
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = rest.next().and_then(hex).zip(rest.next().and_then(hex));
-        let (high, low) =
-            digits.ok_or(unreadable("a % must be followed by two hexadecimal digits"))?;
-        bytes.push(high * 16 + low);
-    }
-    String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 when decoded"))
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+        _ => Err(ConfigError::SslMode { mode: value.to_owned() }),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
-    use super::*;
+    use crate::{PostgresConfig, TlsMode};
 
-    fn parse(url: &str) -> Result<Url, String> {
-        Url::parse(url).map_err(|error| error.to_string())
+    fn parse(url: &str) -> Result<PostgresConfig, String> {
+        PostgresConfig::from_url("north", url).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn every_part_of_a_full_url_is_read() {
-        let url = parse(
+    fn every_parameter_of_a_full_url_is_read() {
+        let config = parse(
             "postgresql://le%40der:p%3aw%2F@[::1]:6432/erp%20db?sslmode=verify-ca\
              &sslrootcert=/etc/ca.pem&sslcert=c.pem&sslkey=k.pem&connect_timeout=3",
         )
         .unwrap();
-        assert_eq!(url.user, "le@der");
-        assert_eq!(url.password.as_deref(), Some("p:w/"));
-        assert_eq!((url.host.as_str(), url.port), ("::1", 6432));
-        assert_eq!(url.database, "erp db");
-        assert_eq!(url.ssl_mode, Some(TlsMode::VerifyCa));
-        assert_eq!(url.ssl_root_cert, Some("/etc/ca.pem".into()));
-        assert_eq!(url.connect_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(config.user, "le@der");
+        assert_eq!((config.host.as_str(), config.port), ("::1", 6432));
+        assert_eq!(config.database, "erp db");
+        assert_eq!(config.tls.mode, TlsMode::VerifyCa);
+        assert_eq!(config.tls.ca_file, Some("/etc/ca.pem".into()));
+        assert_eq!(config.tls.cert_file, Some("c.pem".into()));
+        assert_eq!(config.tls.key_file, Some("k.pem".into()));
+        assert_eq!(config.connect_timeout, Duration::from_secs(3));
     }
 
     #[test]
     fn a_socket_directory_is_a_host_in_both_spellings() {
         for url in ["postgres://u@%2Frun%2Fpg/erp", "postgres://u@/erp?host=/run/pg"] {
-            let url = parse(url).unwrap();
-            assert_eq!(url.host, "/run/pg");
-            assert!(url.is_local());
-        }
-    }
-
-    #[test]
-    fn only_this_machine_is_local() {
-        for host in ["localhost", "127.0.0.1", "127.8.8.8", "::1", "/run/pg"] {
-            assert!(is_local(host), "{host}");
-        }
-        for host in ["db.example", "10.0.0.1", "localhost.example", "::2"] {
-            assert!(!is_local(host), "{host}");
+            let config = parse(url).unwrap();
+            assert_eq!(config.host, "/run/pg");
+            assert_eq!(config.tls.mode, TlsMode::Disable, "nothing leaves the machine");
         }
     }
 
     #[test]
     fn what_cannot_be_read_is_named() {
         let cases = [
-            ("http://u@h/d", "must start with postgres://"),
-            ("postgres://h/d", "names no user"),
-            ("postgres://u@h", "names no database"),
+            ("http://u@h/d", "must start with postgres:// or postgresql://"),
+            ("postgres://u@h", "names no database: postgres://user@host:port/database"),
             ("postgres://u@h/", "names no database"),
             ("postgres://u@/d", "names no host"),
-            ("postgres://u@h:0x/d", "the port in the URL"),
-            ("postgres://u@[::1/d", "must end with ]"),
-            ("postgres://u:%4@h/d", "the password in the URL"),
-            ("postgres://u:%ff@h/d", "not UTF-8"),
             ("postgres://u@h/d?sslmode=prefer", "not one of disable, require"),
             ("postgres://u@h/d?ssl=on", "unknown parameter `ssl`; known are connect_timeout, host"),
-            ("postgres://u@h/d?host=a&host=b", "`host` twice"),
             ("postgres://u@h/d?connect_timeout=0", "above zero"),
         ];
         for (url, expected) in cases {
@@ -242,7 +86,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,60}") {
-            drop(Url::parse(&format!("postgres://{text}")));
+            drop(parse(&format!("postgres://{text}")));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The databases the ERP can live in, behind one face: a connection, a transaction, a row.
 //!
 //! Statements are written with `$1`, `$2`, …; where the two databases say a thing differently, a
-//! [`Sql`] holds both.
+//! `Sql` holds both.
 
 use std::error::Error as StdError;
 use std::fmt;

@@ -16,9 +16,11 @@ mod run;
 mod script;
 mod seeding;
 mod selection;
+mod tail;
 
 pub use bench::{Bench, Explores, TypeCase, Write};
 pub use describe::{cells, table};
 pub use run::{Run, Seen, SeenChange};
 pub use script::{Change, Gate, ScriptSource};
 pub use selection::Tables;
+pub use tail::{Line, Tail};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use erpbridge_connector::Finding;
+use erpbridge_connector::{Finding, SnapshotMode};
 
 use super::facts::{Facts, Wanted};
 use crate::binlog::Family;
-use crate::config::{MysqlConfig, SnapshotMode};
+use crate::config::MysqlConfig;
 use crate::sql;
 
 pub(super) fn check(facts: &Facts, config: &MysqlConfig) -> Vec<Finding> {

@@ -1,11 +1,10 @@
 //! The server: what it is, what it forgets in a crash, and where its changes come from.
 
-use erpbridge_connector::Finding;
+use erpbridge_connector::{Finding, is_local};
 
 use super::facts::Facts;
 use crate::binlog::Family;
 use crate::config::{MysqlConfig, TlsMode};
-use crate::url;
 
 pub(super) fn check(facts: &Facts, config: &MysqlConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -43,9 +42,7 @@ fn version(facts: &Facts) -> Option<Finding> {
 
 fn encryption(config: &MysqlConfig) -> Option<Finding> {
     let problem = match config.tls.mode {
-        TlsMode::Disable if !url::is_local(&config.host) => {
-            "rows and password travel in plain text"
-        }
+        TlsMode::Disable if !is_local(&config.host) => "rows and password travel in plain text",
         TlsMode::Require => "the server's certificate is not verified: anyone can pose as it",
         _ => return None,
     };

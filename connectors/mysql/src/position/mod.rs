@@ -20,9 +20,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use erpbridge_connector::{Position, Sequence};
+use erpbridge_connector::{Position, Sequence, TablesDone};
 
-use crate::done::Done;
 use crate::gtid::{Gtid, GtidSet, Uuid};
 
 /// The offset of the first event of a file.
@@ -201,7 +200,7 @@ impl Reached {
 pub enum Place {
     /// Resume after this place, but the snapshot is not complete: only these tables have been
     /// read, as of this place or an earlier one. Without a place nothing has been done.
-    Snapshot(Option<Reached>, Option<Done>),
+    Snapshot(Option<Reached>, Option<TablesDone>),
     /// Resume after this place.
     Streaming(Reached),
 }
@@ -232,7 +231,11 @@ impl LogPosition {
     }
 
     /// A snapshot is not complete: of its tables, only these have been read.
-    pub fn snapshot(reached: Option<Reached>, done: Option<Done>, identity: Identity) -> Self {
+    pub fn snapshot(
+        reached: Option<Reached>,
+        done: Option<TablesDone>,
+        identity: Identity,
+    ) -> Self {
         let done = done.filter(|done| !done.is_empty());
         Self { place: Place::Snapshot(reached, done), identity: Some(identity) }
     }
@@ -369,7 +372,7 @@ pub enum Places {
     /// Everything that was to be read has been read.
     Streaming(Identity),
     /// Of the tables only these have been read.
-    Unfinished(Identity, Option<Done>),
+    Unfinished(Identity, Option<TablesDone>),
 }
 
 impl Places {

@@ -45,7 +45,7 @@ fn reached() -> impl Strategy<Value = Reached> {
 fn place() -> impl Strategy<Value = Place> {
     let done = prop::option::of(0_usize..100).prop_map(|place| {
         place.map(|place| {
-            let mut done = Done::none_of([]);
+            let mut done = TablesDone::none_of([]);
             done.insert(place);
             done
         })

@@ -41,13 +41,13 @@
 //! the user may turn off the log of its own session.
 
 use erpbridge_connector::{
-    Pass, Position, SourceContext, SourceError, SourceErrorKind, TableSelection, Transaction,
+    Pass, Position, SourceContext, SourceError, SourceErrorKind, TableSelection, TablesDone,
+    Transaction,
 };
 use futures_util::future::try_join_all;
 
 use crate::catalog::Table;
 use crate::config::MysqlConfig;
-use crate::done::Done;
 use crate::outlet::Outlet;
 use crate::position::{Coordinates, Identity, Reached};
 
@@ -82,7 +82,7 @@ pub enum Mark {
     Fixed(Position),
     /// The moment's own, with the tables that have been read by then. These have been before, and
     /// are not read again.
-    Counted(Reached, Option<Done>),
+    Counted(Reached, Option<TablesDone>),
 }
 
 /// Reads every table of the moment that the pass wants, and says how many they were.
@@ -143,7 +143,12 @@ impl Reading<'_> {
             Mark::Fixed(position) => Tally::fixed(position.clone()),
             Mark::Counted(at, before) => {
                 let names: Vec<_> = tables.iter().map(|table| table.shape.name()).collect();
-                Tally::counted(at.clone(), self.identity, Done::none_of(&names), before.as_ref())
+                Tally::counted(
+                    at.clone(),
+                    self.identity,
+                    TablesDone::none_of(&names),
+                    before.as_ref(),
+                )
             }
         };
         let listed = tables.into_iter().enumerate();

@@ -4,9 +4,8 @@
 //! other, so when the bridge has stored a batch, it has stored every row of the tables its
 //! position names.
 
-use erpbridge_connector::Position;
+use erpbridge_connector::{Position, TablesDone};
 
-use crate::done::Done;
 use crate::position::{Identity, LogPosition, Reached};
 
 /// Counts tables.
@@ -14,7 +13,7 @@ pub(crate) enum Tally {
     /// Nobody asks which: all rows carry the same position.
     Fixed(Position),
     /// Those of a snapshot at this place of this log.
-    Counted(Reached, Identity, Done),
+    Counted(Reached, Identity, TablesDone),
 }
 
 impl Tally {
@@ -26,8 +25,8 @@ impl Tally {
     pub(super) fn counted(
         at: Reached,
         identity: Identity,
-        none: Done,
-        before: Option<&Done>,
+        none: TablesDone,
+        before: Option<&TablesDone>,
     ) -> Self {
         let known = before.filter(|before| before.same_list(&none));
         if known.is_none() && before.is_some() {

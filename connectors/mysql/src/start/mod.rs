@@ -12,11 +12,10 @@
 
 mod refusal;
 
-use erpbridge_connector::{ReplicaIdentity, SourceError};
+use erpbridge_connector::{ReplicaIdentity, SourceError, TablesDone};
 
 use crate::binlog::Family;
 use crate::catalog::{self, LogEnd};
-use crate::done::Done;
 use crate::gtid::GtidSet;
 use crate::position::{Coordinates, Identity, LogPosition, Place, Reached};
 use crate::relations::enterable;
@@ -51,7 +50,7 @@ pub(crate) enum Start {
     /// Nothing has been done: snapshot if configured.
     Fresh,
     /// An earlier start did not finish its snapshot: follow the log to now, then read the rest.
-    Finish(Route, Option<Done>),
+    Finish(Route, Option<TablesDone>),
     /// Follow the log.
     Resume(Route),
 }

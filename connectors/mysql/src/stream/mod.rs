@@ -1,6 +1,6 @@
 //! The log as it comes from the server: I/O only, up to events and their places.
 //!
-//! `mysql_async` frames the packets and the events. It reads in a task of its own ([`reader`]), for
+//! `mysql_async` frames the packets and the events. It reads in a task of its own (`reader`), for
 //! three reasons: a truncated packet makes the framing panic, which must not take the source with
 //! it; a server that freezes says nothing for ever, and silence is watched there without being
 //! mistaken for a bridge that does not read; and framing keeps one core busy while another

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod bench;
-mod readme;
 mod types;
 
 use std::future::Future;

@@ -82,7 +82,9 @@ async fn the_log_is_encrypted_to_the_server_that_is_meant() {
         lab.config.tls = TlsConfig { mode, ca_file, ..TlsConfig::default() };
         let (mut tail, _) = lab.begin().await;
         lab.run("DELETE FROM t; INSERT INTO t VALUES (1), (2), (3)").await;
-        let last = |tail: &crate::lab::Tail| tail.texts().iter().any(|t| t == "insert t [3]");
+        let last = |tail: &erpbridge_connector::testkit::Tail| {
+            tail.texts().iter().any(|t| t == "insert t [3]")
+        };
         tail.until("the rows", last).await;
         tail.stop().await;
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use erpbridge_connector::testkit::Tail;
 use erpbridge_connector::{Phase, Position};
 use erpbridge_test_support::{Flavour, Mysql};
 
-use crate::lab::{Lab, PATIENCE, Tail, place};
+use crate::lab::{Lab, PATIENCE, place};
 
 const TABLE: &str = "CREATE TABLE t (id INT PRIMARY KEY, note LONGTEXT) ENGINE = InnoDB";
 
@@ -16,7 +17,7 @@ async fn progress_moves_with_what_nobody_wants_and_while_nothing_happens() {
         lab.run("CREATE TABLE scratch (id INT PRIMARY KEY, note LONGTEXT) ENGINE = InnoDB").await;
         let (mut tail, _) = lab.begin().await;
         lab.run("INSERT INTO scratch VALUES (1, REPEAT('x', 100000))").await;
-        tail.caught_up(&lab).await;
+        lab.caught_up(&mut tail).await;
         assert!(tail.lines.is_empty());
         let none = |tail: &Tail| tail.status.borrow().lag_bytes.is_some_and(|lag| lag < 1 << 16);
         tail.until("the lag is gone", none).await;

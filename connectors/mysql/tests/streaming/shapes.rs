@@ -1,10 +1,11 @@
 //! Tables that change their shape, and rows that must not be read by the wrong one.
 
+use erpbridge_connector::testkit::Tail;
 use erpbridge_connector::{Position, SourceErrorKind};
 use erpbridge_test_support::{Directory, Flavour, Mysql, wait_until};
 
 use crate::assert_told;
-use crate::lab::{Lab, PATIENCE, Tail};
+use crate::lab::{Lab, PATIENCE};
 
 /// Two columns of one type: the log cannot tell them apart.
 const TWINS: &str = "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT) ENGINE = InnoDB";
@@ -32,7 +33,7 @@ fn told(tail: &Tail) -> Vec<String> {
 async fn follow(lab: &Lab, from: &Position, expected: &[&str]) {
     let mut tail = lab.start(Some(from));
     tail.texts_of(expected.len()).await;
-    tail.caught_up(lab).await;
+    lab.caught_up(&mut tail).await;
     assert_eq!(told(&tail), expected, "{:?}", lab.server.flavour());
     tail.stop().await;
 }
@@ -215,7 +216,7 @@ async fn a_bridge_that_was_away_sees_what_changed_meanwhile() {
         let mut tail = lab.start(Some(&origin));
         tail.texts_of(1).await;
         lab.run("ALTER TABLE t MODIFY a INT AFTER b").await;
-        tail.caught_up(&lab).await;
+        lab.caught_up(&mut tail).await;
         let at = tail.newest();
         tail.stop().await;
         lab.config.shapes_file = ours;

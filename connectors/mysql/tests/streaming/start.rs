@@ -49,7 +49,7 @@ async fn every_position_that_was_sent_can_be_resumed_from() {
             }
         }
         tail.texts_of(4).await;
-        tail.caught_up(&lab).await;
+        lab.caught_up(&mut tail).await;
         let mut positions = vec![(origin, 0)];
         positions.extend((1..).zip(&tail.lines).map(|(seen, line)| (line.resume.clone(), seen)));
         positions.push((tail.newest(), 4));

@@ -47,7 +47,7 @@ async fn a_replica_that_takes_over_goes_on_where_the_first_server_stopped() {
         let replica = lab.server.replica().await.unwrap();
         lab.run("INSERT INTO t VALUES (3, 3, 3)").await;
         tail.texts_of(3).await;
-        tail.caught_up(&lab).await;
+        lab.caught_up(&mut tail).await;
         let at = tail.newest();
         let last = tail.lines[2].sequence.clone();
         tail.stop().await;
@@ -65,7 +65,7 @@ async fn a_replica_that_takes_over_goes_on_where_the_first_server_stopped() {
         assert!(texts[1].starts_with("shape t (id "), "{texts:?}");
         assert_eq!(texts[2..], ["insert t [5|20|10]", "insert t [6|20|10]"], "{flavour:?}");
         assert!(last < tail.lines[0].sequence && last < tail.lines[2].sequence);
-        tail.caught_up(&lab).await;
+        lab.caught_up(&mut tail).await;
         let at = tail.newest();
         tail.stop().await;
 
@@ -73,7 +73,7 @@ async fn a_replica_that_takes_over_goes_on_where_the_first_server_stopped() {
         lab.run("INSERT INTO t (id, a, b) VALUES (7, 10, 20)").await;
         let mut tail = lab.start(Some(&at));
         assert_eq!(tail.texts_of(1).await, ["insert t [7|20|10]"], "{flavour:?}");
-        tail.caught_up(&lab).await;
+        lab.caught_up(&mut tail).await;
         assert_eq!(tail.lines.len(), 1);
         tail.stop().await;
     }
@@ -86,7 +86,7 @@ async fn a_position_told_right_after_a_takeover_repeats_nothing() {
         let (mut tail, _) = lab.begin().await;
         lab.run("INSERT INTO t VALUES (1, 1, 1); INSERT INTO t VALUES (2, 2, 2)").await;
         tail.texts_of(2).await;
-        tail.caught_up(&lab).await;
+        lab.caught_up(&mut tail).await;
         let at = tail.newest();
         tail.stop().await;
         let replica = lab.server.replica().await.unwrap();
@@ -118,7 +118,7 @@ async fn a_replica_that_lacks_what_we_have_is_not_followed() {
         replica.execute("STOP SLAVE; RESET SLAVE ALL").await.unwrap();
         lab.run("INSERT INTO t VALUES (2, 2, 2)").await;
         tail.texts_of(2).await;
-        tail.caught_up(&lab).await;
+        lab.caught_up(&mut tail).await;
         let at = tail.newest();
         tail.stop().await;
         turn_to(&mut lab, replica);

@@ -1,11 +1,12 @@
 //! What is one transaction, and what is none.
 
 use erpbridge_connector::SourceErrorKind;
+use erpbridge_connector::testkit::Tail;
 use erpbridge_test_support::{Flavour, Mysql};
 use mysql_async::prelude::Queryable;
 
 use crate::assert_told;
-use crate::lab::{Lab, Tail};
+use crate::lab::Lab;
 
 const TABLE: &str = "CREATE TABLE t (id INT PRIMARY KEY, note VARCHAR(500)) ENGINE = InnoDB";
 
@@ -51,7 +52,7 @@ async fn a_distributed_transaction_comes_where_it_is_committed_across_restarts()
             .unwrap();
         lab.run("INSERT INTO t VALUES (2, 'between')").await;
         tail.texts_of(1).await;
-        tail.caught_up(&lab).await;
+        lab.caught_up(&mut tail).await;
         let at = tail.newest();
         tail.stop().await;
 

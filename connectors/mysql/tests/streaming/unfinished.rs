@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use erpbridge_connector::Position;
+use erpbridge_connector::testkit::{Line, Tail};
 use erpbridge_mysql::SnapshotMode;
 use erpbridge_test_support::Flavour;
 use mysql_async::prelude::Queryable;
 
-use crate::lab::{Lab, Line, Tail};
+use crate::lab::Lab;
 
 const TABLES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const ROWS: i32 = 400;

@@ -30,14 +30,13 @@
 //! poll, the connection does not read, and the server waits. A reader holds one batch.
 
 use erpbridge_connector::{
-    Pass, Position, SourceContext, SourceError, SourceErrorKind, TableSelection, Timestamp,
-    Transaction,
+    Pass, Position, SourceContext, SourceError, SourceErrorKind, TableSelection, TablesDone,
+    Timestamp, Transaction,
 };
 use futures_util::future::try_join_all;
 
 use crate::catalog::{self, PublishedTable};
 use crate::config::PostgresConfig;
-use crate::done::Done;
 use crate::outlet::Outlet;
 use crate::position::{Identity, Lsn, NotAnLsn};
 use crate::session::{Session, connect, server_error};
@@ -80,7 +79,7 @@ pub enum Mark {
     Fixed(Position),
     /// The moment's own, with the tables that have been read by then. These have been before, and
     /// are not read again.
-    Counted(Identity, Option<Done>),
+    Counted(Identity, Option<TablesDone>),
 }
 
 /// Reads every table of the publication that the pass wants, and says how many they were.
@@ -141,7 +140,12 @@ impl Reading<'_> {
             Mark::Fixed(position) => Tally::fixed(position.clone()),
             Mark::Counted(identity, before) => {
                 let names = tables.iter().map(|table| &table.schema.name);
-                Tally::counted(self.moment.at, *identity, Done::none_of(names), before.as_ref())
+                Tally::counted(
+                    self.moment.at,
+                    *identity,
+                    TablesDone::none_of(names),
+                    before.as_ref(),
+                )
             }
         };
         let listed = tables.into_iter().enumerate();

@@ -4,9 +4,8 @@
 //! other, so when the bridge has stored a batch, it has stored every row of the tables its
 //! position names.
 
-use erpbridge_connector::Position;
+use erpbridge_connector::{Position, TablesDone};
 
-use crate::done::Done;
 use crate::position::{Identity, LogPosition, Lsn};
 
 /// Counts tables.
@@ -14,7 +13,7 @@ pub(crate) enum Tally {
     /// Nobody asks which: all rows carry the same position.
     Fixed(Position),
     /// Those of a snapshot at this place of this log.
-    Counted(Lsn, Identity, Done),
+    Counted(Lsn, Identity, TablesDone),
 }
 
 impl Tally {
@@ -23,7 +22,12 @@ impl Tally {
     }
 
     /// Goes on where an earlier start came to, if that was about the same list of tables.
-    pub(super) fn counted(at: Lsn, identity: Identity, none: Done, before: Option<&Done>) -> Self {
+    pub(super) fn counted(
+        at: Lsn,
+        identity: Identity,
+        none: TablesDone,
+        before: Option<&TablesDone>,
+    ) -> Self {
         let known = before.filter(|before| before.same_list(&none));
         if known.is_none() && before.is_some() {
             tracing::warn!(

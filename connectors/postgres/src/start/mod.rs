@@ -7,11 +7,10 @@
 
 use std::time::Duration;
 
-use erpbridge_connector::{SourceError, SourceErrorKind, Timestamp};
+use erpbridge_connector::{SourceError, SourceErrorKind, TablesDone, Timestamp};
 
 use crate::Lsn;
 use crate::config::PostgresConfig;
-use crate::done::Done;
 use crate::position::{Identity, LogPosition, Place};
 use crate::sql::{identifier, literal};
 use crate::stream::{Connection, Row};
@@ -59,7 +58,7 @@ pub enum Start {
         /// What the slot has confirmed already.
         confirmed: Lsn,
         /// The tables that have been read.
-        done: Option<Done>,
+        done: Option<TablesDone>,
     },
     /// Stream from the slot.
     Resume {

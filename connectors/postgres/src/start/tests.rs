@@ -43,7 +43,7 @@ fn a_start_that_was_about_to_make_its_slot_begins_again_with_or_without_it() {
 
 #[test]
 fn an_unfinished_snapshot_is_finished_if_the_log_since_then_is_there() {
-    let mut done = Done::none_of([]);
+    let mut done = TablesDone::none_of([]);
     done.insert(3);
     for done in [None, Some(done)] {
         let unfinished = || Some(LogPosition::snapshot(Lsn::new(0x200), done.clone(), IDENTITY));

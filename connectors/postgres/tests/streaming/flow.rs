@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use erpbridge_connector::testkit::Tail;
 use erpbridge_connector::{Phase, Position};
 use erpbridge_postgres::Lsn;
 
-use crate::lab::{Lab, PATIENCE, Tail, reader};
+use crate::lab::{Lab, PATIENCE, reader};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, note text);
     CREATE PUBLICATION erpbridge FOR TABLE t";

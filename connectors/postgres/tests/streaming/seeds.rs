@@ -1,11 +1,12 @@
 //! Seeds, where they are particular to this database.
 
+use erpbridge_connector::testkit::Tail;
 use erpbridge_connector::{Pass, Phase};
 use erpbridge_postgres::SnapshotMode;
 
 use erpbridge_test_support::wait_until;
 
-use crate::lab::{Lab, PATIENCE, Tail, server};
+use crate::lab::{Lab, PATIENCE, server};
 
 const TABLES: &str = "
 CREATE TABLE kept (id int PRIMARY KEY, note text); CREATE TABLE bare (id int PRIMARY KEY);

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use erpbridge_connector::testkit::Line;
 use erpbridge_test_support::wait_until;
 
-use crate::lab::{Lab, Line, PATIENCE, server};
+use crate::lab::{Lab, PATIENCE, server};
 
 const TABLES: &str = "CREATE TABLE a (id int PRIMARY KEY, note text);
     CREATE TABLE b (id int PRIMARY KEY, note text);

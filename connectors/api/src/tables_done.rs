@@ -11,31 +11,31 @@
 use std::fmt;
 use std::str::FromStr;
 
-use erpbridge_connector::TableName;
+use crate::TableName;
 
 /// So many tables at most are remembered as read; the text is then 529 characters long.
 const MOST: usize = 2048;
 
 /// The tables of a list that have been sent, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done {
+pub struct TablesDone {
     list: u64,
     bits: Vec<u8>,
 }
 
-impl Done {
+impl TablesDone {
     /// None yet of this list, which is in the order of its names.
-    pub(crate) fn none_of<'n>(list: impl IntoIterator<Item = &'n TableName>) -> Self {
+    pub fn none_of<'n>(list: impl IntoIterator<Item = &'n TableName>) -> Self {
         Self { list: fingerprint(list), bits: Vec::new() }
     }
 
     /// Whether both speak of the same list.
-    pub(crate) fn same_list(&self, other: &Self) -> bool {
+    pub fn same_list(&self, other: &Self) -> bool {
         self.list == other.list
     }
 
     /// Notes that this table of the list has been sent.
-    pub(crate) fn insert(&mut self, place: usize) {
+    pub fn insert(&mut self, place: usize) {
         if place >= MOST {
             return;
         }
@@ -49,12 +49,12 @@ impl Done {
     }
 
     /// Whether this table of the list has been sent.
-    pub(crate) fn contains(&self, place: usize) -> bool {
+    pub fn contains(&self, place: usize) -> bool {
         self.bits.get(place / 8).is_some_and(|bits| bits & (1 << (place % 8)) != 0)
     }
 
     /// Whether none has been sent.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.bits.is_empty()
     }
 }
@@ -69,7 +69,7 @@ fn fingerprint<'n>(list: impl IntoIterator<Item = &'n TableName>) -> u64 {
     })
 }
 
-impl fmt::Display for Done {
+impl fmt::Display for TablesDone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}:", self.list)?;
         self.bits.iter().try_for_each(|bits| write!(f, "{bits:02x}"))
@@ -79,27 +79,27 @@ impl fmt::Display for Done {
 /// Text that names no tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a list of tables such as af63bd4c8601b7be:05")]
-pub struct NotDone;
+pub struct NotTablesDone;
 
-impl FromStr for Done {
-    type Err = NotDone;
+impl FromStr for TablesDone {
+    type Err = NotTablesDone;
 
-    fn from_str(text: &str) -> Result<Self, NotDone> {
-        let (list, bits) = text.split_once(':').ok_or(NotDone)?;
+    fn from_str(text: &str) -> Result<Self, NotTablesDone> {
+        let (list, bits) = text.split_once(':').ok_or(NotTablesDone)?;
         let plain =
             text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b':');
         if !plain || list.len() != 16 || bits.is_empty() || bits.len() > MOST / 4 {
-            return Err(NotDone);
+            return Err(NotTablesDone);
         }
-        let list = u64::from_str_radix(list, 16).map_err(|_| NotDone)?;
+        let list = u64::from_str_radix(list, 16).map_err(|_| NotTablesDone)?;
         let (pairs, rest) = bits.as_bytes().as_chunks::<2>();
         let byte = |pair: &[u8; 2]| {
             std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
         };
-        let bits: Vec<u8> = pairs.iter().map(byte).collect::<Option<_>>().ok_or(NotDone)?;
+        let bits: Vec<u8> = pairs.iter().map(byte).collect::<Option<_>>().ok_or(NotTablesDone)?;
         // The last byte is there because of a table in it.
         if !rest.is_empty() || bits.last() == Some(&0) {
-            Err(NotDone)
+            Err(NotTablesDone)
         } else {
             Ok(Self { list, bits })
         }
@@ -112,8 +112,8 @@ mod tests {
 
     use super::*;
 
-    fn none() -> Done {
-        Done::none_of(&[TableName::new("erp", "item"), TableName::new("erp", "line")])
+    fn none() -> TablesDone {
+        TablesDone::none_of(&[TableName::new("erp", "item"), TableName::new("erp", "line")])
     }
 
     proptest! {
@@ -133,7 +133,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_the_parser_panic(text in "[0-9a-f:é]{0,30}") {
-            if let Ok(done) = text.parse::<Done>() {
+            if let Ok(done) = text.parse::<TablesDone>() {
                 prop_assert_eq!(done.to_string(), text);
             }
         }
@@ -150,7 +150,7 @@ mod tests {
         ];
         let done = lists.map(|list| {
             let names: Vec<_> = list.iter().map(|(s, t)| TableName::new(*s, *t)).collect();
-            Done::none_of(&names)
+            TablesDone::none_of(&names)
         });
         for (place, left) in done.iter().enumerate() {
             for (other, right) in done.iter().enumerate() {

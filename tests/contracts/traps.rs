@@ -1,10 +1,13 @@
-//! The README names the test of every trap; a name that leads nowhere would be a promise.
+//! A connector's README names the test of every trap; a name that leads nowhere would be a promise.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Below the repository, the places with tests a trap may name.
+/// The connectors, and how many traps of its kind of database each is built around.
+const CONNECTORS: &[(&str, u32)] = &[("mysql", 25), ("postgres", 30)];
+
+/// The places with tests a trap may name.
 const SOURCES: &[&str] = &["connectors", "src", "tests", "deploy/demo"];
 
 /// The last column of each row of the table of traps.
@@ -36,7 +39,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 
 /// The names of all functions, and of what the contract's macro makes functions of.
 fn functions() -> BTreeSet<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = crate::root();
     let mut files = Vec::new();
     for place in SOURCES {
         sources(&root.join(place), &mut files);
@@ -50,16 +53,18 @@ fn functions() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_test_named_in_the_table_of_traps_exists() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
-    let cells = cells(&readme.unwrap());
-    let numbers: Vec<u32> = cells.iter().map(|(number, _)| *number).collect();
-    assert_eq!(numbers, (1..=25).collect::<Vec<u32>>(), "every trap has its row");
+fn every_test_named_in_a_table_of_traps_exists() {
     let functions = functions();
-    let lost: Vec<&str> = cells
-        .iter()
-        .flat_map(|(_, cell)| quoted(cell))
-        .filter(|name| !functions.contains(*name))
-        .collect();
-    assert!(lost.is_empty(), "no such tests: {lost:#?}");
+    for (connector, traps) in CONNECTORS {
+        let readme = crate::root().join("connectors").join(connector).join("README.md");
+        let cells = cells(&fs::read_to_string(readme).unwrap());
+        let numbers: Vec<u32> = cells.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, (1..=*traps).collect::<Vec<u32>>(), "{connector}: a row for each trap");
+        let lost: Vec<&str> = cells
+            .iter()
+            .flat_map(|(_, cell)| quoted(cell))
+            .filter(|name| !functions.contains(*name))
+            .collect();
+        assert!(lost.is_empty(), "{connector}: no such tests: {lost:#?}");
+    }
 }
