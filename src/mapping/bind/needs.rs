@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use erpbridge_connector::ReplicaIdentity;
 
-use super::column::{Binder, Cell};
+use super::column::{Binder, Cell, Origin};
+use super::slots::Slot;
 use crate::document::Place;
 use crate::mapping::expression::Moment;
 use crate::mapping::file::{Scope, Shape, State, Step};
@@ -26,7 +27,7 @@ pub(super) fn check(view: &View, binder: &mut Binder<'_>) {
     if identity == ReplicaIdentity::Key {
         known.extend(view.keeping.iter().flat_map(|keeping| keeping.columns.iter().copied()));
     }
-    let mut needs = Needs { known, binder };
+    let mut needs = Needs { known, slots: &view.slots, binder };
     let place = needs.binder.table.place.clone();
     // What is remembered passed the filter, and what did not pass it is not remembered.
     if view.rules.iter().any(|rule| rule.when.sees_log()) && view.keeping.is_none() {
@@ -43,6 +44,7 @@ pub(super) fn check(view: &View, binder: &mut Binder<'_>) {
 
 struct Needs<'a, 'b> {
     known: HashSet<usize>,
+    slots: &'a [Slot],
     binder: &'a mut Binder<'b>,
 }
 
@@ -94,7 +96,13 @@ impl Needs<'_, '_> {
         }
     }
 
+    /// What is looked up is as well known as the columns that lead to it.
     fn check(&mut self, what: &str, cell: &Cell, place: &Place) {
+        if let Origin::Looked { slot, .. } = cell.origin {
+            let Some(slot) = self.slots.get(slot) else { return };
+            slot.by.iter().for_each(|pick| pick.each_cell(&mut |by| self.check(what, by, place)));
+            return;
+        }
         let Some(own) = cell.own().filter(|own| !self.known.contains(own)) else { return };
         let Some(column) = self.binder.schema.columns.get(own) else { return };
         let (name, table) = (&column.name, &self.binder.schema.name);

@@ -122,14 +122,17 @@ fn refused(mapping: &str) -> Vec<String> {
         type_name: "text".into(),
         missing_in_log: false,
     };
-    let table = Arc::new(TableSchema {
-        name: TableName::new("s", "po"),
-        columns: ["id", "no", "kind"].map(column).to_vec(),
-        primary_key: vec![0],
-        identity: ReplicaIdentity::Key,
-    });
+    let table = |name: &str| {
+        Arc::new(TableSchema {
+            name: TableName::new("s", name),
+            columns: ["id", "no", "kind"].map(column).to_vec(),
+            primary_key: vec![0],
+            identity: ReplicaIdentity::Key,
+        })
+    };
     let mapping = Mapping::from_texts(&[("m.yaml", mapping)]).unwrap();
-    let bound = mapping.bind("erp1", &table, &[Arc::clone(&table)]);
+    let (po, head) = (table("po"), table("head"));
+    let bound = mapping.bind("erp1", &po, &[Arc::clone(&po), head]);
     bound.err().unwrap_or_default().into_iter().map(|finding| finding.problem).collect()
 }
 
@@ -180,4 +183,41 @@ cases:
         data: { after: { supplier: S1 } }
 ";
     hold(&mapping, &format!("{TABLES}{cases}"));
+}
+
+const DELETED_LINES: &str = "
+mapping: shop
+company: { constant: acme }
+tables:
+  orders: { table: s.head }
+  lines:
+    table: s.po
+    deleted: cancelled
+    lookups: { order: { to: orders, by: no } }
+events:
+  - emit: procurement.purchaseorderline.cancelled
+    on: lines
+    when: deleted
+    fields: { order: no, order_number: order.number }
+";
+
+#[test]
+fn what_a_deleted_row_can_no_longer_look_up_is_left_out() {
+    let cases = "
+tables:
+  s.head: { columns: { id: text, number: text }, identity: key }
+  s.po: { columns: { id: text, no: text, kind: text }, identity: key }
+cases:
+  - name: a line is deleted
+    given: [ s.head: { id: H, number: PO-1 }, s.po: { id: 1, no: H, kind: A } ]
+    transactions: [ [ { delete: s.po, row: { id: 1, no: H, kind: A } } ] ]
+    expect:
+      - event: procurement.purchaseorderline.cancelled
+        data: { entity: { key: '1' } }
+";
+    hold(DELETED_LINES, cases);
+    assert_eq!(refused(&DELETED_LINES.replace("order.number", "order.kind")), Vec::<String>::new());
+    let insisted = "order_number: { from: order.kind, required: true }";
+    let found = refused(&DELETED_LINES.replace("order_number: order.number", insisted)).join("\n");
+    assert!(found.contains("the event of a delete needs the old value of `no`"), "{found}");
 }
