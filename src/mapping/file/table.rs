@@ -88,6 +88,7 @@ impl Table {
             selector: selector?,
         };
         table.check_captures(findings);
+        table.check_filter(findings);
         Some(table)
     }
 
@@ -110,6 +111,7 @@ impl Table {
         }
         if filter.condition.is_some() {
             self.filter.condition = filter.condition;
+            self.check_filter(findings);
         }
         self.check_captures(findings);
     }
@@ -122,6 +124,11 @@ impl Table {
     /// The sum of that name.
     pub(in crate::mapping) fn sum(&self, name: &str) -> Option<&Sum> {
         self.sums.iter().find(|sum| sum.name == name)
+    }
+
+    /// A table's filter is asked of the row before and of the row after, each for itself.
+    fn check_filter(&self, findings: &mut Findings) {
+        self.filter.condition.iter().for_each(|condition| condition.refuse_old(findings));
     }
 
     fn check_captures(&self, findings: &mut Findings) {
