@@ -127,7 +127,7 @@ fn view(source: &str, binder: &mut Binder<'_>) -> Option<View> {
         ignored: ignored?.iter().filter_map(Cell::own).collect(),
         keeping: keeping.ok()?,
         moved: moved.ok()?,
-        arrives: mapping.moves_to(&table.alias),
+        arrival: mapping.moves_to(&table.alias).then(|| rule::arrival(table, binder)),
         slots: std::mem::take(&mut binder.slots).into(),
         rules: rules?,
         exceptions: exceptions?,
