@@ -12,7 +12,7 @@ use super::slots::Slot;
 use crate::document::Place;
 use crate::mapping::expression::Moment;
 use crate::mapping::file::{Scope, Shape, State, Step};
-use crate::mapping::plan::{RulePlan, View};
+use crate::mapping::plan::{ExceptionPlan, RulePlan, View};
 
 /// Checks every rule of a bound table.
 pub(super) fn check(view: &View, binder: &mut Binder<'_>) {
@@ -40,6 +40,9 @@ pub(super) fn check(view: &View, binder: &mut Binder<'_>) {
     for rule in &view.rules {
         needs.rule(rule, view);
     }
+    for raised in &view.exceptions {
+        needs.end(raised, view);
+    }
 }
 
 struct Needs<'a, 'b> {
@@ -65,9 +68,21 @@ impl Needs<'_, '_> {
             self.update(rule);
         }
         if rule.when.has(Step::Deleted) || rule.when.has(Step::Moved) {
-            needed_of_deleted(rule, view, &mut |cell| {
-                self.check("the event of a delete", cell, place);
-            });
+            let mut check = |cell: &Cell| self.check("the event of a delete", cell, place);
+            rule.filter.each_cell(&mut check);
+            needed_of_deleted(rule, view, &mut check);
+        }
+    }
+
+    /// An exception that is open must be closed when its row goes, or it never is. That of another
+    /// thing is looked at then.
+    fn end(&mut self, raised: &ExceptionPlan, view: &View) {
+        let place = &raised.closed.place;
+        let mut check = |cell: &Cell| self.check("the end of the exception", cell, place);
+        needed_of_deleted(&raised.closed, view, &mut check);
+        if raised.closed.key.is_some() && !raised.guards.is_empty() {
+            raised.opened.filter.each_cell(&mut check);
+            raised.lasts.inputs.iter().for_each(|(_, cell)| check(cell));
         }
     }
 
@@ -123,7 +138,6 @@ fn needed_of_deleted(rule: &RulePlan, view: &View, each: &mut dyn FnMut(&Cell)) 
         Some(key) => key.iter().for_each(|pick| pick.each_cell(each)),
         None => view.key.iter().for_each(&mut *each),
     }
-    rule.filter.each_cell(each);
     let plant = rule.plant.as_ref().or(view.plant.as_ref());
     for scope in std::iter::once(&view.company).chain(plant) {
         if let Scope::Column(cell, _) = scope {

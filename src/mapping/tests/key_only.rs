@@ -221,3 +221,33 @@ cases:
     let found = refused(&DELETED_LINES.replace("order_number: order.number", insisted)).join("\n");
     assert!(found.contains("the event of a delete needs the old value of `no`"), "{found}");
 }
+
+#[test]
+fn an_exception_that_a_deleted_row_could_not_close_is_refused() {
+    let mapping = "
+mapping: shop
+company: { column: kind }
+tables: { open: { table: s.po, deleted: ignore } }
+exceptions:
+  - { raise: overreceipt, on: open, while: 'no == \"7\"', fields: { order: no, order_line: id } }
+";
+    let found = refused(mapping).join("\n");
+    assert!(found.contains("the end of the exception needs the old value of `kind`"), "{found}");
+    let kept = mapping.replace("table: s.po,", "table: s.po, keep: [kind],");
+    assert_eq!(refused(&kept), Vec::<String>::new());
+    let keyed = "
+mapping: shop
+company: { constant: acme }
+tables:
+  heads: { table: s.head }
+  open: { table: s.po, deleted: ignore, lookups: { head: { to: heads, by: no } } }
+exceptions:
+  - { raise: overreceipt, on: open, key: [id], while: 'head.kind == \"7\"', fields: { order: id, order_line: id } }
+";
+    let found = refused(keyed).join("\n");
+    assert!(found.contains("the end of the exception needs the old value of `no`"), "{found}");
+    assert_eq!(
+        refused(&keyed.replace("table: s.po,", "table: s.po, keep: [no],")),
+        Vec::<String>::new()
+    );
+}
