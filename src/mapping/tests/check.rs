@@ -298,6 +298,18 @@ fn a_zone_is_said_for_all_columns_and_a_site_says_its_own() {
 }
 
 #[test]
+fn what_tells_a_row_is_of_the_row_itself() {
+    for (from, to) in [
+        ("deleted: physical", "key: [up.no]\n    deleted: physical"),
+        ("ignore: [touched]", "ignore: [up.no]"),
+        ("deleted: physical", "deleted: { moved_to: orders, by: [up.no], otherwise: physical }"),
+    ] {
+        let found = problems(&orders(FULL).replace(from, to)).join("\n");
+        assert!(found.contains("`up.no` is no column of the row itself"), "{to}: {found}");
+    }
+}
+
+#[test]
 fn what_can_never_be_seen_to_change_is_not_watched() {
     let rule = |more: &str| {
         let rules = format!(
