@@ -29,7 +29,7 @@ mod tests;
 mod waiting;
 mod whereabouts;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -110,13 +110,19 @@ impl Mapping {
             let key = table.key.iter().flatten().map(|column| column.name.as_str());
             key.collect::<Vec<_>>().hash(&mut hash);
             kept.columns.hash(&mut hash);
-            let by = kept.indexes.iter().filter_map(|index| table.lookup(index));
-            format!("{:?}", by.map(|lookup| (&lookup.to, &lookup.name)).collect::<Vec<_>>())
-                .hash(&mut hash);
+            // Children are found by what the lookup said when their row was remembered.
+            for lookup in kept.indexes.iter().filter_map(|index| table.lookup(index)) {
+                (&lookup.to, &lookup.name, lookup.leads()).hash(&mut hash);
+            }
             // Keys are remembered as they are read, and rows that are not wanted are not.
             format!("{:?} {:?}", mapping.read, table.read).hash(&mut hash);
-            let tests = table.filter.tests.iter().map(|test| (&test.column.name, &test.values));
+            let columns: BTreeMap<_, _> =
+                table.columns.iter().map(|(name, (_, read))| (name, read)).collect();
+            format!("{columns:?}").hash(&mut hash);
+            let tests = table.filter.tests.iter();
+            let tests = tests.map(|test| (&test.column.name, test.negated, &test.values));
             format!("{:?}", tests.collect::<Vec<_>>()).hash(&mut hash);
+            table.filter.condition.as_ref().map(|only| only.expression.text()).hash(&mut hash);
             Some(KeptShape {
                 name: format!("{name}/{alias}"),
                 shape: hash.finish(),

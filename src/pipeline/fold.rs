@@ -96,7 +96,9 @@ impl<'b, 'p> Folding<'b, 'p, '_> {
                 self.touch(plan, change, come);
             }
             (before, after) => {
-                let Some(key) = after.or(before) else { return };
+                // MySQL's minimal images have the key in the row before only.
+                let whole = |image: &Image<'b>| identifies(plan.key(), *image);
+                let Some(key) = after.filter(whole).or(before).or(after) else { return };
                 let operation = change.operation();
                 let after = after.map(NetImage::new);
                 self.touch(plan, change, Touch { operation, rekeyed: false, key, before, after });
@@ -157,6 +159,10 @@ impl<'b, 'p> Row<'b, 'p> {
 
     fn merge(&mut self, touch: Touch<'b>) {
         self.operation = touch.operation;
+        if self.existed && self.before.is_none() {
+            // Updates without an old image left alone what a later old image carries: the key.
+            self.before = touch.before.map(NetImage::new);
+        }
         self.after = match (self.after.take(), touch.after) {
             // An update keeps what its image does not repeat.
             (Some(earlier), Some(newest)) => Some(newest.over(earlier)),
@@ -389,6 +395,25 @@ events:
     fn a_changed_key_is_a_delete_and_an_insert_told_apart() {
         let b = [Some("B"), Some("one"), Some("1")];
         assert_eq!(net(&[Update(Some(A), b)]), ["1 Delete A one 1 > -", "1' Insert - > B one 1"]);
+    }
+
+    #[test]
+    fn a_row_updated_without_an_old_image_and_deleted_has_the_old_image_of_its_delete() {
+        let key = [Some("A"), None, None];
+        assert_eq!(net(&[Update(None, A2), Delete(key)]), ["1 Delete A ? ? > -"]);
+        assert_eq!(
+            net(&[Update(None, A2), Delete(key), Insert(A3)]),
+            ["1 Update A ? ? > A three 1"]
+        );
+    }
+
+    #[test]
+    fn images_that_hold_only_what_changed_are_folded_by_the_key_of_the_row_before() {
+        let key = [Some("A"), None, None];
+        let (two, three) = ([None, Some("two"), None], [None, Some("three"), None]);
+        let entries = [Update(Some(key), two), Update(Some(key), three)];
+        assert_eq!(net(&entries), ["1 Update A ? ? > A three ?"]);
+        assert_eq!(net(&[Update(Some(key), two), Delete(key)]), ["1 Delete A ? ? > -"]);
     }
 
     #[test]

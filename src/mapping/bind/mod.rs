@@ -95,8 +95,7 @@ fn view(source: &str, binder: &mut Binder<'_>) -> Option<View> {
     let keeping = keeping(binder);
     let filter = filter(&table.filter, binder);
     let filter_slots = binder.take_used();
-    let makes = mapping.all_rules().any(|rule| rule.on == table.alias)
-        || mapping.links.iter().any(|link| link.on == table.alias);
+    let makes = mapping.makes(&table.alias);
     // A table that only others look up belongs to nobody.
     let unknown = Scope::Constant(crate::canonical::subject::UNKNOWN.into());
     let own = table.company.as_ref().unwrap_or(&mapping.company);
@@ -209,22 +208,12 @@ fn scope(scope: &Scope<Written>, binder: &mut Binder<'_>) -> Option<Scope<Bound>
         None => &binder.schema.name.schema,
     };
     alone(raw, capture.as_deref(), aliases.as_deref(), binder)?;
-    let told = match aliases {
+    let told = match aliases.as_ref().map(|aliases| aliases.look_up(raw, None)) {
         None => token(raw),
-        Some(aliases) => match aliases.look_up(raw, None) {
-            Coded::Value(told) => token(told),
-            Coded::Null | Coded::Unknown => {
-                let problem = format!(
-                    "the aliases do not know `{raw}`, the company of `{}`",
-                    binder.schema.name
-                );
-                let mend = format!(
-                    "add `{raw}: <token>` to the aliases, or leave the table out of the pattern"
-                );
-                binder.findings.error(&aliases.place, problem, mend);
-                return None;
-            }
-        },
+        Some(Coded::Value(told)) => token(told),
+        Some(Coded::Null) => return Some(Scope::Table(None, None)),
+        // What becomes of an unknown code is a matter of every row.
+        Some(Coded::Unknown) => return Some(Scope::Table(Some(raw.into()), aliases.clone())),
     };
     Some(Scope::Constant(told.into()))
 }

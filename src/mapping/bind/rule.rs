@@ -94,6 +94,9 @@ fn rule(rule: &Rule, source: &str, scopes: &[usize], binder: &mut Binder<'_>) ->
     let changed = binder.cells(&rule.changed);
     let became = optional(rule.became.as_ref(), |formula| binder.formula(formula));
     let filter = filter(&rule.filter, binder);
+    if rule.transition.as_ref().is_some_and(Transition::is_local) {
+        binder.used.extend(scopes);
+    }
     let guards = binder.take_used();
     let key = optional(rule.key.as_ref(), |key| binder.picks(key));
     let plant = optional(rule.plant.as_ref(), |plant| scope(plant, binder));

@@ -156,6 +156,11 @@ pub(crate) fn add<'a>(one: &str, other: &str, scratch: &'a mut String) -> Option
 }
 
 impl Expression {
+    /// As it was written.
+    pub(super) fn text(&self) -> &str {
+        &self.origin.text
+    }
+
     /// Reads an expression whose first character stands at `place`. Where it cannot be read is one
     /// finding: what follows a mistake could not be told.
     pub(super) fn parse(text: &str, place: &Place, findings: &mut Findings) -> Option<Self> {

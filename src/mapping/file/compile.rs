@@ -119,12 +119,15 @@ impl Compiled {
         self.rules.iter().chain(raised)
     }
 
+    /// Whether rows of the table make events or links.
+    pub(in crate::mapping) fn makes(&self, alias: &str) -> bool {
+        self.all_rules().any(|rule| rule.on == alias)
+            || self.links.iter().any(|link| link.on == alias)
+    }
+
     /// Whether anything looks at the table.
     pub(in crate::mapping) fn uses(&self, alias: &str) -> bool {
-        self.kept.contains_key(alias)
-            || self.all_rules().any(|rule| rule.on == alias)
-            || self.links.iter().any(|link| link.on == alias)
-            || self.moves_to(alias)
+        self.kept.contains_key(alias) || self.makes(alias) || self.moves_to(alias)
     }
 
     /// Whether changes of other tables may wait for rows of the table.
@@ -165,9 +168,12 @@ impl Compiled {
             let scopes = company.into_iter().chain(plant.and_then(Scope::columns));
             let read = scopes.chain(table.filter.columns()).collect::<Vec<ColumnName>>();
             // A table that only others look up needs no company.
-            if self.all_rules().any(|rule| rule.on == table.alias) {
+            if self.makes(&table.alias) {
                 keeping.read(&table.alias, read);
             }
+        }
+        for table in self.tables.values().filter(|table| self.makes(&table.alias)) {
+            keeping.filter(table);
         }
         keeping.finish()
     }

@@ -122,6 +122,18 @@ impl<'t, 'f> Keeping<'t, 'f> {
         Some(table)
     }
 
+    /// Notes what a table's filter asks for: whether a row was in it is judged by what is remembered
+    /// of the row.
+    pub(super) fn filter(&mut self, table: &'t Table) {
+        for column in table.filter.columns() {
+            match column.name.contains('.') {
+                _ if !self.kept.contains_key(&table.alias) => {}
+                true => self.keep_by(table, &column),
+                false => self.last(table, &column.name),
+            }
+        }
+    }
+
     /// Notes what a link asks for: the rows that hold it are remembered, so that links come back
     /// with them.
     pub(super) fn link(&mut self, alias: &str, columns: Vec<ColumnName>) {

@@ -110,6 +110,15 @@ impl Lookup {
 }
 
 impl Lookup {
+    /// What its rows are led by, as it is written: columns, expressions, and the condition.
+    pub(in crate::mapping) fn leads(&self) -> Vec<(&'static str, &str)> {
+        let by = self.by.iter().map(|pick| match pick {
+            Pick::Column(column) => ("column", column.name.as_str()),
+            Pick::Formula(formula) => ("expr", formula.expression.text()),
+        });
+        by.chain(self.condition.iter().map(|only| ("if", only.expression.text()))).collect()
+    }
+
     /// Every column of its own table that it names.
     pub(super) fn columns(&self) -> Vec<ColumnName> {
         let by = self.by.iter().flat_map(Pick::columns);

@@ -17,7 +17,9 @@ pub(in crate::mapping) enum Scope<S: Stage> {
     Constant(Box<str>),
     /// A column tells, through a table of tokens if there is one.
     Column(S::Column, Option<Arc<CodeTable>>),
-    /// A capture of the table's name tells; none for the name of its schema or database.
+    /// A capture of the table's name tells; none for the name of its schema or database. Bound, it
+    /// is a [constant](Self::Constant), unless the aliases have no token for the name: then this
+    /// holds the name they do not know, or nothing if they give it none.
     Table(Option<Box<str>>, Option<Arc<CodeTable>>),
 }
 

@@ -38,6 +38,11 @@ pub(in crate::mapping) enum State<S: Stage> {
 }
 
 impl Transition<Written> {
+    /// Whether its states depend on the company.
+    pub(in crate::mapping) fn is_local(&self) -> bool {
+        matches!(&self.of, State::Column(_, table) if table.is_local())
+    }
+
     /// Reads `{ column, codes, axis, from, to }` or `{ state, axis, from, to }`.
     pub(super) fn parse(
         event: &EventDef,

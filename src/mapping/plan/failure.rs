@@ -167,6 +167,13 @@ pub(super) fn unknown_code(column: &str, code: &str, table: &CodeTable) -> Failu
     Failure { unknown: Some(Box::new(unknown)), ..Failure::new(Reason::UnknownCode, detail) }
 }
 
+/// A name of a table, or of its schema, that tells a company or plant the aliases do not know.
+pub(super) fn unknown_name(name: &str, aliases: &CodeTable) -> Failure {
+    let detail = format!("the table's name holds what the {} do not know", aliases.name);
+    let unknown = UnknownCode { code: name.into(), table: Some(aliases.place.clone()) };
+    Failure { unknown: Some(Box::new(unknown)), ..Failure::new(Reason::UnknownCode, detail) }
+}
+
 /// A text that is neither true nor false.
 pub(super) fn unknown_truth(column: &str, code: &str) -> Failure {
     let detail = format!("column `{column}` holds a code that `bool` does not know");

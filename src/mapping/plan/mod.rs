@@ -11,6 +11,7 @@
 //! [`apply`](TablePlan::apply)d.
 
 mod adjust;
+mod admit;
 mod cells;
 mod desk;
 mod exception;
@@ -28,7 +29,7 @@ mod value;
 mod wait;
 mod write;
 
-use erpbridge_connector::{Operation, TableSchema};
+use erpbridge_connector::{Operation, TableSchema, Value};
 use smallvec::SmallVec;
 
 pub use self::desk::Desk;
@@ -38,7 +39,7 @@ use self::failure::{Failure, Halt, Trouble};
 pub(super) use self::link::LinkPlan;
 use self::look::look_up;
 pub(super) use self::remember::Keeping;
-use self::row::{Row, step};
+use self::row::Row;
 pub(super) use self::sight::Sight;
 use self::sight::{Ground, LookedRows};
 pub(super) use self::trial::Complaint;
@@ -272,62 +273,13 @@ impl View {
         Ok(())
     }
 
-    /// What became of the row, if the table's filter lets it through.
-    fn pass<'c>(
-        &self,
-        change: &'c NetChange<'c>,
-        looked: &mut LookedRows,
-        memory: &mut Memory<'_>,
-        desk: &Desk,
-    ) -> Result<Option<Pass<'c>>, Trouble> {
-        let (before, after) = (change.before.as_ref(), change.after.as_ref());
-        let is = match after {
-            Some(image) => self.accepts(image, looked, memory, desk)?,
-            None => false,
-        };
-        let was = match (change.operation, before) {
-            (Operation::Read | Operation::Insert, _) => false,
-            (Operation::Update | Operation::Delete, Some(image)) if !self.forgot(image) => {
-                let mut own = LookedRows::new();
-                own.resize_with(self.slots.len(), Default::default);
-                self.accepts(image, &mut own, memory, desk)?
-            }
-            // A row that is not remembered was not in the filter.
-            (Operation::Update | Operation::Delete, _) if self.keeping.is_some() => false,
-            // Binding refuses filters where old rows are unknown, so here every row is meant.
-            (Operation::Update | Operation::Delete, _) => is || after.is_none(),
-        };
-        let Some(step) = step(change.operation, was, is) else { return Ok(None) };
-        let image = if step == Step::Deleted { before } else { after };
-        let before = before.filter(|_| was);
-        Ok(image.map(|image| Pass { change, step, image, before }))
-    }
-
-    fn accepts(
-        &self,
-        image: &NetImage<'_>,
-        looked: &mut LookedRows,
-        memory: &mut Memory<'_>,
-        desk: &Desk,
-    ) -> Result<bool, Trouble> {
-        let ground = Ground::Net(image);
-        look_up(&self.slots, &self.filter_slots, ground, looked, desk, memory)?;
-        let sight = Sight { row: ground, looked, company: None, desk };
-        Ok(Row::alone(sight).passes(&self.filter)?)
-    }
-
-    /// Whether an old image lacks what only memory could have told, and memory did not.
-    fn forgot(&self, image: &NetImage<'_>) -> bool {
-        self.keeping.is_some() && !image.is_remembered() && !image.is_complete()
-    }
-
     /// A row deleted here and inserted there has moved: it is neither gone nor new.
     fn settle_move(&self, pass: &mut Pass<'_>, memory: &mut Memory<'_>, desk: &Desk) -> bool {
         let sight = Sight { row: Ground::Net(pass.image), looked: &[], company: None, desk };
         let row = Row::alone(sight);
         if pass.step == Step::Deleted
             && let Some(moved) = &self.moved
-            && let Ok(erpbridge_connector::Value::Text(key)) = value::join(&moved.by, &row)
+            && let Ok(Value::Text(key)) = value::join(&moved.by, &row)
             && memory.depart(&moved.to, key)
         {
             pass.step = Step::Moved;

@@ -103,18 +103,11 @@ impl Keeping {
         }
         match &change.after {
             None => memory.remove(self.table, key, known.as_ref()),
-            Some(image) if !Self::wants(view, image, desk) => {
+            Some(image) if !view.wants(change.operation, image, desk) => {
                 memory.remove(self.table, key, known.as_ref())
             }
             Some(image) => self.put(image, known.as_ref(), key, memory, desk),
         }
-    }
-
-    /// Whether the row passes the table's filter, as far as the row itself tells.
-    fn wants(view: &View, image: &NetImage<'_>, desk: &Desk) -> bool {
-        let row = alone(image, desk);
-        let own = view.filter.tests.iter().filter(|test| test.column.own().is_some());
-        own.map(|test| test.accepts(test.column.read(&row.is))).all(|passes| passes != Some(false))
     }
 
     fn put(

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use erpbridge_connector::Value;
 use smallvec::SmallVec;
 
-use super::failure::{Failure, Trouble, undecodable, unknown_code};
+use super::failure::{Failure, Trouble, undecodable, unknown_code, unknown_name};
 use super::fire::Fired;
 use super::row::Row;
 use super::sight::Sight;
@@ -339,7 +339,8 @@ pub(super) fn scope_token<'v>(
     let (cell, aliases) = match scope {
         Scope::Constant(token) => return Ok(Some(token)),
         Scope::Column(cell, aliases) => (cell, aliases),
-        // Binding has replaced it by what the table's name tells.
+        // The table's name, as binding found that the aliases do not know it.
+        Scope::Table(Some(raw), Some(aliases)) => return Err(unknown_name(raw, aliases)),
         Scope::Table(..) => return Ok(None),
     };
     let raw = match cell.read(sight) {

@@ -296,3 +296,49 @@ fn a_zone_is_said_for_all_columns_and_a_site_says_its_own() {
     let wrong = orders(rules).replace("blank: null }", "blank: null, zone: Berlin }");
     assert!(problems(&wrong).join("\n").contains("not a zone"));
 }
+
+/// The shape of a remembered table differs when its rows would be found, read or chosen otherwise.
+#[test]
+fn what_is_remembered_is_read_anew_when_rows_are_found_read_or_chosen_otherwise() {
+    let mapping = "
+mapping: shapes
+company: { constant: acme }
+tables:
+  orders: { table: s.po, deleted: ignore }
+  lines:
+    table: s.line
+    where: { kind: [A] }
+    keep: [po, old_po, kind]
+    columns: { id: { strip_zeros: false } }
+    lookups: { order: { to: orders, by: po, if: 'kind == \"A\"' } }
+events:
+  - emit: procurement.purchaseorder.changed
+    on: orders
+    when: updated
+    fields:
+      supplier: supplier
+      lines:
+        children: lines.order
+        fields: { item: item, quantity: { value: qty, unit: { constant: C62 } } }
+";
+    let shapes = |mapping: &str| {
+        let kept = Mapping::from_texts(&[("m.yaml", mapping)]).unwrap().kept();
+        let shape = |name: &str| kept.iter().find(|kept| kept.name == name).unwrap().shape;
+        (shape("shapes/lines"), shape("shapes/orders"))
+    };
+    let (lines, orders) = shapes(mapping);
+    let moved = mapping.replace("company:", "\n\ncompany:");
+    assert_eq!(shapes(&moved), (lines, orders), "only the lines of the file have moved");
+    for (from, to) in [
+        ("by: po", "by: old_po"),
+        ("by: po", "by: { expr: 'kind + po' }"),
+        ("if: 'kind == \"A\"'", "if: 'kind != \"A\"'"),
+        ("strip_zeros: false", "strip_zeros: true"),
+        ("where: { kind: [A] }", "where: { kind: { not: [A] } }"),
+        ("where: { kind: [A] }", "if: 'kind == \"A\"'"),
+    ] {
+        let (edited, others) = shapes(&mapping.replace(from, to));
+        assert_ne!(edited, lines, "{to}");
+        assert_eq!(others, orders, "{to}");
+    }
+}

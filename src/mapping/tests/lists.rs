@@ -65,7 +65,7 @@ fn play(play: &cases::Play<'_>) -> EventBatch {
 }
 
 /// Runs cases; every one must hold.
-fn hold(mapping: &str, text: &str) {
+pub(super) fn hold(mapping: &str, text: &str) {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("mapping.yaml"), mapping).unwrap();
     let file = directory.path().join("lists.cases.yaml");

@@ -5,6 +5,8 @@ mod apply;
 mod bad_input;
 mod cases;
 mod check;
+mod companies;
+mod key_only;
 mod keyed;
 mod lists;
 mod readme;
