@@ -9,6 +9,8 @@ mod lab;
 mod order;
 mod rows;
 mod silence;
+mod snapshot;
+mod tls;
 
 use erpbridge_connector::{SourceError, SourceErrorKind};
 
