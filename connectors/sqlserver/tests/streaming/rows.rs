@@ -71,8 +71,9 @@ async fn a_large_value_that_did_not_change_is_absent_and_not_null() {
 /// keeps its bit.
 #[tokio::test]
 async fn the_mask_of_many_columns_is_read_from_its_end_with_gaps_kept() {
-    let wide: String = (2..=12).map(|n| format!(", c{n} nvarchar(max)")).collect();
-    let lab = Lab::with("wide", &format!("id int NOT NULL PRIMARY KEY{wide}")).await;
+    let wide: Vec<String> = (2..=12).map(|n| format!("c{n} nvarchar(max)")).collect();
+    let columns = format!("id int NOT NULL PRIMARY KEY, {}", wide.join(", "));
+    let lab = Lab::with("wide", &columns).await;
     let origin = lab.begun().await;
     let erp = lab.erp();
     let mut new = row! { "id": 1 };
