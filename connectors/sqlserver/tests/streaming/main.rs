@@ -11,6 +11,7 @@ mod rows;
 mod silence;
 mod snapshot;
 mod tls;
+mod told;
 
 use erpbridge_connector::{SourceError, SourceErrorKind};
 
