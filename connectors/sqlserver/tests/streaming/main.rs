@@ -4,6 +4,7 @@
 
 mod cleanup;
 mod connection;
+mod endurance;
 mod instances;
 mod lab;
 mod order;
