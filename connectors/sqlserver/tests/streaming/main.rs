@@ -12,6 +12,7 @@ mod rows;
 mod silence;
 mod snapshot;
 mod tls;
+mod told;
 
 use erpbridge_connector::{SourceError, SourceErrorKind};
 
