@@ -9,7 +9,7 @@ use erpbridge_connector::{SourceError, SourceErrorKind, TableName, TableSelectio
 
 use crate::catalog::senseless;
 use crate::change_tables::{Commit, newest};
-use crate::position::{Identity, LogPosition, Lsn, Place};
+use crate::position::{Identity, LogPosition, Lsn, Place, Witness};
 use crate::read_so_far::ReadSoFar;
 use crate::relations::Relations;
 use crate::session::{Row, Session};
@@ -131,16 +131,17 @@ fn same_log(position: &LogPosition, server: &Server) -> Result<(), SourceError> 
 const REPLACED: &str = "connect to the database the position comes from; if it was replaced, restored or failed over \
      for good, remove the stored offsets of this source and start with a new snapshot";
 
-/// Times of commits are rounded, and come from a clock that steps: so many microseconds are no
-/// difference.
-const CLOCK_GRAIN: i64 = 1_000_000;
+/// The time of a commit is rounded to parts of 1/300 second, up as well as down, and taken a little
+/// before or after its place in the log: so much says nothing about which came first.
+const CLOCK_SLACK: i64 = 10_000_000;
 
 /// Capture may be behind our position for a while: a snapshot's position is not that of a captured
-/// commit. But once it has written a commit that is later by the clock, that one must lie behind
-/// us in the log, too.
+/// commit. But once it has written a commit that is clearly later by the clock, that one must lie
+/// behind us in the log, too.
 pub fn not_beyond(position: &LogPosition, newest: &Commit) -> Result<(), SourceError> {
     let reached = position.place.lsn();
-    let later = position.witness.is_some_and(|witness| newest.local > witness.at + CLOCK_GRAIN);
+    let clearly_later = |witness: Witness| newest.local > witness.at.saturating_add(CLOCK_SLACK);
+    let later = position.witness.is_some_and(clearly_later);
     if newest.lsn >= reached || !later {
         return Ok(());
     }
