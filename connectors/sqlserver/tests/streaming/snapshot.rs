@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use erpbridge_connector::SourceErrorKind;
 use erpbridge_sqlserver::SnapshotMode;
-use erpbridge_test_tds::{Login, PASSWORD, Value, row};
+use erpbridge_test_tds::{Fault, Login, PASSWORD, Value, row};
 
+use crate::assert_told;
 use crate::lab::{Lab, Said};
 
 /// A table of so many rows, to be read at the first start.
@@ -193,4 +195,18 @@ async fn a_lagging_capture_job_does_not_bring_back_what_the_snapshot_has() {
     lab.insert("item", 101, "next").await;
     assert_eq!(tail.texts_of(7).await[6], "insert item [101|next]");
     tail.stop().await;
+}
+
+/// A deadlock ends the transaction and with it the moment: what would be read next is of another.
+#[tokio::test]
+async fn a_deadlock_while_tables_are_read_is_not_asked_again_beyond_its_moment() {
+    for (on, skip) in [("[dbo].[item]", 2), ("FROM cdc.change_tables AS ct", 1)] {
+        let mut lab = filled(&["item"], 300).await;
+        lab.config.snapshot_chunk_rows = 50;
+        let mut tail = lab.start_with_room(None, 1024);
+        lab.tds.fault(Fault::raise(1205).on(on).skip(skip));
+        lab.faults_are_spent().await;
+        tail.runs_out().await;
+        assert_told(&tail.ended().await, SourceErrorKind::Busy, &["1205"]);
+    }
 }
