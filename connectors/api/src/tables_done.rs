@@ -34,6 +34,13 @@ impl TablesDone {
         self.list == other.list
     }
 
+    /// This, unless it speaks of another list. It is asked before anything is sent under a position
+    /// that carries it on: a log that is followed for other tables leaves out changes of these, so
+    /// should the old list ever come back, its tables must be read again.
+    pub fn of_list<'n>(self, list: impl IntoIterator<Item = &'n TableName>) -> Option<Self> {
+        self.same_list(&Self::none_of(list)).then_some(self)
+    }
+
     /// Notes that this table of the list has been sent.
     pub fn insert(&mut self, place: usize) {
         if place >= MOST {

@@ -145,6 +145,10 @@ impl Beginning<'_> {
         let wants = |table: &TableName| self.selection.wants(table);
         let mut moment = snapshot::take(self.config, wants).await?;
         self.seed(&mut moment, identity, &self.resume_after()?).await?;
+        let names = moment.tables.iter().map(|table| table.shape.name());
+        let asked = |name: &TableName| self.selection.wants(name) && self.selection.snapshots(name);
+        let names: Vec<TableName> = names.filter(asked).collect();
+        let done = done.and_then(|done| done.of_list(&names));
         let (reached, history) = self.catch_up(route, history, &moment, done.clone()).await?;
         let mark = Mark::Counted(reached.clone(), done);
         self.snapshot(&mut moment, identity, mark).await?;

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use erpbridge_connector::{
     Pass, Phase, Position, Progress, SnapshotMode, SourceContext, SourceError, SourceErrorKind,
-    SourceEvent, TableSelection, TablesDone,
+    SourceEvent, TableName, TableSelection, TablesDone,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -197,6 +197,7 @@ impl Beginning<'_> {
         let (exporter, moment) = self.moment().await?;
         let resume = self.unfinished(left.after, left.done.clone());
         self.seed(&moment, &resume).await?;
+        let left = Unfinished { done: self.of_these_tables(left.done).await?, ..left };
         let done = left.done.clone();
         self.catch_up(connection, left, moment.at).await?;
         self.snapshot(&moment, done).await?;
@@ -210,6 +211,18 @@ impl Beginning<'_> {
             }
             _ => unreachable!("a position in the stream is resumed or refused"),
         }
+    }
+
+    /// What an earlier start has read, if it was to read the tables that are asked for now.
+    async fn of_these_tables(
+        &self,
+        done: Option<TablesDone>,
+    ) -> Result<Option<TablesDone>, SourceError> {
+        let Some(done) = done else { return Ok(None) };
+        let session = connect(self.config).await?;
+        let asked = |name: &TableName| self.selection.wants(name) && self.selection.snapshots(name);
+        let tables = catalog::tables(&session, &self.config.publication, asked).await?;
+        Ok(done.of_list(tables.iter().map(|table| &table.schema.name)))
     }
 
     /// A moment of now, and the connection that must stay as it is until nobody needs it.

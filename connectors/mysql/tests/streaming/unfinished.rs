@@ -214,3 +214,29 @@ async fn another_list_of_tables_is_read_whole_and_the_log_in_between_is_not_lost
         tail.stop().await;
     }
 }
+
+/// A log followed for other tables leaves out changes of these.
+#[tokio::test]
+async fn a_list_of_tables_that_comes_back_is_read_whole() {
+    for flavour in Flavour::ALL {
+        let mut lab = six_tables(flavour, "came_back").await;
+        let mut tail = lab.start_with_room(None, 16 << 10);
+        tail.until("two tables are read", |tail| now(tail).len() >= 2).await;
+        let at = tail.at.clone();
+        tail.kill().await;
+        for id in 1..=100 {
+            lab.run(&format!("INSERT INTO a VALUES (-{id}, 'new')")).await;
+        }
+        (lab.seeds, lab.unread) = (&[], &["ref", "f"]);
+        let mut tail = lab.start_with_room(at.as_ref(), 4 << 10);
+        tail.until("the log in between is half sent", |tail| tail.lines.len() >= 50).await;
+        let at = tail.at.clone();
+        assert!(now(&tail).is_empty(), "another list is read");
+        tail.kill().await;
+        lab.unread = &["ref"];
+        let mut tail = lab.start(at.as_ref());
+        tail.following().await;
+        assert_eq!(reads(&tail), usize::try_from(6 * ROWS + 100).unwrap(), "{flavour:?}");
+        tail.stop().await;
+    }
+}
