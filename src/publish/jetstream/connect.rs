@@ -7,9 +7,10 @@
 //! drops, or it expects a last sequence. Stored before the next claim's message, the claim fails
 //! and reads again; after it, the expectation is wrong and the server refuses it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use async_nats::rustls::crypto::ring;
 use async_nats::{
     Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, ServerError,
     Subscriber,
@@ -268,7 +269,15 @@ fn listen(
     }
 }
 
+/// Names the provider of cryptography, because a process that links two has no default one, and the
+/// client asks for it. An error says that somebody has named one already, and any will do.
+fn provide() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| drop(ring::default_provider().install_default()));
+}
+
 async fn options(config: &NatsConfig, source: &str) -> Result<ConnectOptions, PublishError> {
+    provide();
     let options = log_in(config).await?;
     let options = options
         .name(format!("erpbridge {source}"))
