@@ -297,6 +297,7 @@ mod tests {
         let counted = RECEIPTS.replace("received_at timestamp", "note text");
         let counted = propose("shop", &[sketch("grn", &counted, &[])], None).unwrap();
         assert!(counted.mapping.contains(zeros), "{}", counted.mapping);
+        assert!(counted.mapping.contains("# GUESS: 0 is none"), "{}", counted.mapping);
         let clocked = RECEIPTS.replace("received_date numeric(6), ", "");
         let clocked = propose("shop", &[sketch("grn", &clocked, &[])], None).unwrap();
         assert!(!clocked.mapping.contains(zeros), "{}", clocked.mapping);

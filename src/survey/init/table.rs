@@ -201,7 +201,7 @@ impl<'s> Proposal<'s> {
         if codec == "instant: { zone: UTC }" {
             self.guess(format!("the clock of `{name}` is UTC: no zone is stored with it"));
         }
-        let leads = def.description.starts_with("Key of ") && (!def.required || def.nullable);
+        let leads = def.description.starts_with("Key of ");
         if leads && guess::is_number(column) && !self.key().contains(&name) {
             self.references.push(name);
         }
