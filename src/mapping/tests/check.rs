@@ -129,6 +129,21 @@ fn rules_that_say_too_much_without_old_values_are_told_what_remembers_them() {
 }
 
 #[test]
+fn a_table_is_remembered_if_all_that_its_rules_read_is_kept() {
+    let rules = "
+  - { emit: procurement.purchaseorder.changed, on: orders, when: updated, fields: { supplier: su } }
+  - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
+";
+    for (keep, remembered) in [("", false), ("    keep: [su]\n", false), ("    keep: all\n", true)]
+    {
+        let text = orders(rules).replace("  orders:\n", &format!("  orders:\n{keep}"));
+        let mapping = Mapping::from_texts(&[("m.yaml", &text)]).unwrap();
+        let selection = mapping.selection(&[]);
+        assert_eq!(selection.remembers(&TableName::new("erp", "po")), remembered, "{keep}");
+    }
+}
+
+#[test]
 fn an_event_that_an_entity_does_not_have_is_told_with_those_it_has() {
     let found = problems(&orders(
         "
