@@ -4,7 +4,7 @@
 //! without a code in the standard are written by codes left free in it.
 
 use super::currencies::is_currency;
-use super::units::is_unit;
+use super::units::{is_unit, usual_unit};
 
 /// The form a text must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,18 @@ impl Form {
             Self::Duration => is_duration(text),
             Self::NotNegative => !text.starts_with('-'),
             Self::OneOf(codes) => codes.iter().any(|code| **code == *text),
+        }
+    }
+
+    /// What a text that has not the form may stand for: the code of a unit that is usually written
+    /// so, or a code in small letters.
+    pub fn meant(&self, text: &str) -> Option<String> {
+        match self {
+            Self::Unit if usual_unit(text).is_some() => usual_unit(text).map(str::to_owned),
+            Self::Unit | Self::Currency | Self::Country => {
+                Some(text.to_ascii_uppercase()).filter(|text| self.admits(text))
+            }
+            Self::Any | Self::Duration | Self::OneOf(_) => None,
         }
     }
 

@@ -28,4 +28,4 @@ pub use envelope::{Precision, instant, parse_sequence};
 pub use event::{EventFacts, EventTemplate, LATE, Late, REKEYED, Transition, write_event};
 pub use fields::{FieldWriter, ListWriter};
 pub use form::Form;
-pub use units::is_unit;
+pub use units::{is_unit, usual_unit};

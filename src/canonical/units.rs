@@ -109,6 +109,46 @@ const PACKAGES: &str = "
 
 static KNOWN: [CodeSet; 2] = [CodeSet::of(UNITS), CodeSet::of(PACKAGES)];
 
+/// Codes by what ERPs usually write for them.
+const USUAL: &[(&str, &[&str])] = &[
+    ("C62", &["EA", "EACH", "PC", "PCE", "PCS", "PIECE", "ST", "STK", "UN", "UNIT"]),
+    ("KGM", &["KG", "KGS", "KILO"]),
+    ("GRM", &["G", "GR", "GRAM"]),
+    ("MGM", &["MG"]),
+    ("TNE", &["T", "TO", "TON"]),
+    ("LBR", &["LB", "LBS"]),
+    ("ONZ", &["OZ"]),
+    ("MTR", &["M", "MT", "METER", "METRE"]),
+    ("KMT", &["KM"]),
+    ("CMT", &["CM"]),
+    ("MMT", &["MM"]),
+    ("INH", &["IN", "INCH"]),
+    ("FOT", &["FT", "FOOT"]),
+    ("YRD", &["YD"]),
+    ("MTK", &["M2", "QM", "SQM"]),
+    ("MTQ", &["M3", "CBM"]),
+    ("LTR", &["L", "LT", "LITER", "LITRE"]),
+    ("MLT", &["ML"]),
+    ("GLL", &["GAL"]),
+    ("HUR", &["H", "HR", "HRS", "STD", "HOUR"]),
+    ("DZN", &["DZ", "DOZ", "DOZEN"]),
+    ("PR", &["PAIR", "PAA"]),
+    ("XBX", &["BOX", "BX"]),
+    ("XCT", &["CARTON", "CTN", "KAR", "CT"]),
+    ("XPK", &["PAK", "PACK", "PKG", "PK"]),
+    ("XPX", &["PAL", "PALLET", "PLT"]),
+    ("XRO", &["ROL", "ROLL"]),
+    ("XBG", &["BAG"]),
+    ("XDR", &["DRUM", "DRM"]),
+    ("XBO", &["BOTTLE", "BTL"]),
+];
+
+/// The code of the unit that is usually written so.
+pub fn usual_unit(text: &str) -> Option<&'static str> {
+    let written = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(text));
+    USUAL.iter().find(|(_, names)| written(names)).map(|(code, _)| *code)
+}
+
 /// Whether it is the code of a unit.
 pub fn is_unit(code: &str) -> bool {
     KNOWN.iter().any(|set| set.holds(code))
@@ -130,6 +170,18 @@ mod tests {
     fn what_is_no_unit_of_the_recommendation_is_not_known() {
         for text in ["", "PCE", "BX", "ST", "kgm", "KG", "XXXX", "EUR", "m²"] {
             assert!(!is_unit(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_usually_written_leads_to_a_code() {
+        let all = USUAL.iter().flat_map(|(_, names)| *names);
+        assert!(USUAL.iter().all(|(code, _)| is_unit(code)));
+        for name in all {
+            assert_eq!(USUAL.iter().filter(|(_, names)| names.contains(name)).count(), 1, "{name}");
+        }
+        for (text, code) in [("BOX", Some("XBX")), ("pc", Some("C62")), ("zz", None)] {
+            assert_eq!(usual_unit(text), code, "{text}");
         }
     }
 

@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use erpbridge_connector::{ColumnKind, Explored, Finding, TableName, TableSchema};
+use erpbridge_connector::{ColumnKind, Explored, Finding, ReplicaIdentity, TableName, TableSchema};
 
 use super::Mapping;
-use super::file::{ColumnName, Compiled, Lookup, Pick, Table};
+use super::file::{ColumnName, Compiled, Field, Lookup, Pick, Rule, Step, Table};
 use super::plan::{Complaint, Trial};
 use crate::deadletter::Reason;
 use crate::document::{Findings, Place, similar};
@@ -28,6 +28,9 @@ impl Mapping {
         for mapping in self.compiled.iter() {
             for table in mapping.tables.values().filter(|table| mapping.uses(&table.alias)) {
                 selector(table, names, &mut findings);
+                for schema in &schemas {
+                    old_values(mapping, table, schema, &mut findings);
+                }
                 for lookup in &table.lookups {
                     keys_fit(mapping, table, lookup, &schemas, &mut findings);
                 }
@@ -89,6 +92,44 @@ fn selector(table: &Table, names: &[TableName], findings: &mut Findings) {
         }
     };
     findings.error(&table.place, format!("the database has no table `{name}`"), mend);
+}
+
+/// A log of keys alone leaves `changed` and `before` empty, unless the bridge remembers what was.
+/// Rules that name what they listen to are refused without it; these would only say too much, or
+/// too little.
+fn old_values(mapping: &Compiled, table: &Table, schema: &TableSchema, findings: &mut Findings) {
+    if schema.identity != ReplicaIdentity::Key || table.selector.captures(&schema.name).is_none() {
+        return;
+    }
+    let kept = mapping.kept.get(&table.alias).map(|kept| &kept.columns);
+    let known = |name: &str| {
+        let place = schema.column(name);
+        let key = place.is_some_and(|place| schema.primary_key.contains(&place));
+        key || place.is_none() || kept.is_some_and(|kept| kept.contains(name))
+    };
+    for rule in mapping.rules.iter().filter(|rule| rule.on == table.alias) {
+        let lost = rule.fields.iter().flat_map(Field::columns).any(|column| !known(&column.name));
+        let Some(what) = without_old_values(rule).filter(|_| lost) else { continue };
+        let problem = format!(
+            "rule `{}`: the log of `{}` carries only keys of old rows: {what}",
+            rule.id, schema.name
+        );
+        let mend = "let the bridge remember the rows: `keep: all` on the table; or let the log \
+                    carry whole old rows";
+        findings.warning(&rule.place, problem, mend);
+    }
+}
+
+/// What a rule tells that nobody expects, where only the key of the row before is known.
+fn without_old_values(rule: &Rule) -> Option<&'static str> {
+    let chosen = rule.transition.is_some() || rule.became.is_some() || !rule.changed.is_empty();
+    if rule.when.has(Step::Updated) && !chosen {
+        return Some(
+            "`changed` stays empty, and updates of columns that are not mapped are told, too",
+        );
+    }
+    let gone = rule.when.has(Step::Deleted) || rule.when.has(Step::Moved);
+    gone.then_some("`before` of a deleted row stays empty")
 }
 
 /// What a lookup goes by must be of the kind of what it leads to, or texts never meet: `007` is

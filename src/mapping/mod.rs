@@ -273,6 +273,12 @@ impl TableSelection for Selection {
         })
     }
 
+    fn remembers(&self, table: &TableName) -> bool {
+        let lacks =
+            |mapping: &Compiled, alias: &str| mapping.uses(alias) && !mapping.remembers(alias);
+        self.wants(table) && !self.any(table, lacks)
+    }
+
     fn snapshots(&self, table: &TableName) -> bool {
         self.any(table, Compiled::snapshots)
     }

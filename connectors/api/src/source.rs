@@ -36,6 +36,12 @@ pub trait TableSelection: Send + Sync {
         false
     }
 
+    /// Whether the bridge remembers of this wanted table whatever it needs of rows as they were, so
+    /// that a log of keys alone leaves nothing out. Asked by checks.
+    fn remembers(&self, _table: &TableName) -> bool {
+        false
+    }
+
     /// Whether the first start's snapshot shall send the rows of this wanted table as
     /// [`Read`](crate::Operation::Read).
     fn snapshots(&self, table: &TableName) -> bool {

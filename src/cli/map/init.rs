@@ -81,8 +81,7 @@ fn typed_in(tables: &[TableName], list: &str) -> Result<Sketch, CommandError> {
     let [table] = tables else {
         return Err(CommandError("`--columns` describes one table: give one `--table`".to_owned()));
     };
-    let table = columns(table.clone(), list).map_err(CommandError)?;
-    Ok(Sketch { table, rows: Vec::new() })
+    columns(table.clone(), list).map_err(CommandError)
 }
 
 async fn sketched(live: &Live, tables: &[TableName]) -> Result<Option<Vec<Sketch>>, CommandError> {
@@ -104,6 +103,7 @@ async fn sketched(live: &Live, tables: &[TableName]) -> Result<Option<Vec<Sketch
         sketches.push(Sketch {
             table: Explored { schema: sampled.table, ..table },
             rows: sampled.rows,
+            key_assumed: false,
         });
     }
     Ok(Some(sketches))

@@ -14,6 +14,9 @@ use crate::canonical::{FrozenBatch, Message, catalog, header};
 use crate::deadletter::DeadLetter;
 use crate::document::{Content, Node};
 
+/// The names of the fields that an update changed.
+const CHANGED: &str = "data.changed";
+
 /// More pairs than this are not weighed; events are paired by their places then.
 const MAX_PAIRS: usize = 40_000;
 
@@ -217,6 +220,9 @@ fn compare_data(
                 compare_data(name, &path, &entry.value, object.get(&entry.key), out);
             }
         }
+        (Content::List(values), Some(Json::Array(array))) if path == CHANGED => {
+            compare_sets(name, path, values, array, out);
+        }
         (Content::List(values), Some(Json::Array(array))) => {
             for (index, value) in values.iter().enumerate() {
                 compare_data(name, &format!("{path}[{index}]"), value, array.get(index), out);
@@ -228,11 +234,39 @@ fn compare_data(
         }
         (Content::Null, Some(Json::Null)) => {}
         (Content::Text { text, quoted }, Some(found)) if equals(text, *quoted, found) => {}
+        (Content::Text { text, .. }, Some(found @ Json::String(_))) => {
+            let expected = Json::from(text.as_str()).to_string();
+            out.push(differs(name, path, &expected, &found.to_string()));
+        }
         (_, found) => {
             let found = found.map_or_else(|| "nothing".to_owned(), shown);
             out.push(differs(name, path, &show(expected), &found));
         }
     }
+}
+
+/// The names of the fields that changed have no order, and are told whole: which of them stands at
+/// which place says nothing.
+fn compare_sets(
+    name: &str,
+    path: &str,
+    expected: &[Node],
+    found: &[Json],
+    out: &mut Vec<Difference>,
+) {
+    let mut wanted: Vec<String> = expected.iter().map(show_plain).collect();
+    let mut came: Vec<String> = found.iter().map(update::flow).collect();
+    wanted.sort_unstable();
+    came.sort_unstable();
+    if wanted != came {
+        let listed = |names: &[String]| format!("[{}]", names.join(", "));
+        out.push(differs(name, path, &listed(&wanted), &listed(&came)));
+    }
+}
+
+/// As `map test --update` would write it, however the case quotes it.
+fn show_plain(node: &Node) -> String {
+    node.text().map_or_else(|| show(node), update::scalar)
 }
 
 /// A text with its quotes, because `1.50` and `"1.50"` differ.

@@ -16,7 +16,7 @@ use super::names::{ColumnName, check_name, one_of};
 use super::reading::ReadingRules;
 use super::rule::{Rule, Shared};
 use super::scope::Scope;
-use super::table::Table;
+use super::table::{Keep, Table};
 use super::when::Step;
 use crate::document::{Entry, Fields, Findings, Node, Place};
 use crate::mapping::keys;
@@ -128,6 +128,13 @@ impl Compiled {
     /// Whether anything looks at the table.
     pub(in crate::mapping) fn uses(&self, alias: &str) -> bool {
         self.kept.contains_key(alias) || self.makes(alias) || self.moves_to(alias)
+    }
+
+    /// Whether whatever is needed of the table's old rows is remembered. A table that only others
+    /// look up needs no more than what they ask of it.
+    pub(in crate::mapping) fn remembers(&self, alias: &str) -> bool {
+        let all = self.tables.get(alias).is_some_and(|table| matches!(table.keep, Keep::All));
+        self.kept.contains_key(alias) && (all || !self.makes(alias))
     }
 
     /// Whether changes of other tables may wait for rows of the table.

@@ -111,7 +111,13 @@ impl Part<Written> {
         {
             let place = fields.get("constant").map_or(&self.place, |node| &node.place);
             let problem = format!("the constant `{text}` is not {}", self.describe());
-            findings.error(place, problem, "write it as the event shall carry it");
+            let text_like = matches!(self.codec, Codec::Text | Codec::Code(_));
+            let meant = self.form.meant(text).filter(|_| text_like);
+            let mend = meant.map_or_else(
+                || "write it as the event shall carry it".to_owned(),
+                |meant| format!("did you mean `{meant}`?"),
+            );
+            findings.error(place, problem, mend);
         }
     }
 

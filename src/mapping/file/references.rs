@@ -114,7 +114,7 @@ impl Field<Written> {
     }
 
     /// Every column it names of the rule's own table; children have tables of their own.
-    pub(super) fn columns(&self) -> Vec<ColumnName> {
+    pub(in crate::mapping) fn columns(&self) -> Vec<ColumnName> {
         self.parts().flat_map(Part::columns).collect()
     }
 

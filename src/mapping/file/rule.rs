@@ -12,7 +12,7 @@ use super::scope::Scope;
 use super::transition::Transition;
 use super::when::{When, check_when, when};
 use crate::canonical::{EventDef, FieldKind, Form, catalog};
-use crate::document::{Content, Entry, Fields, Findings, Node, Place};
+use crate::document::{Content, Entry, Fields, Findings, Node, Place, similar};
 use crate::mapping::keys;
 use crate::mapping::stage::Written;
 
@@ -158,10 +158,30 @@ fn emit(node: &Node, findings: &mut Findings) -> Option<&'static EventDef> {
     let name = node.as_text(findings)?;
     let event = catalog().event(name);
     if event.is_none() {
-        let known: Vec<&str> = catalog().names().collect();
-        findings.error(&node.place, format!("there is no event `{name}`"), one_of(&known, name));
+        findings.error(&node.place, format!("there is no event `{name}`"), meant(name));
     }
     event
+}
+
+/// The event that may be meant; if the entity is one there is, the events that it has. Entities are
+/// long, so that two events of one always look alike: only their last words are compared.
+fn meant(name: &str) -> String {
+    let (entity, word) = name.rsplit_once('.').unwrap_or((name, ""));
+    let same = |event: &&EventDef| {
+        event.name.strip_prefix(entity).is_some_and(|event| event.starts_with('.'))
+    };
+    let own: Vec<&EventDef> = catalog().events().filter(same).collect();
+    if own.is_empty() {
+        let known: Vec<&str> = catalog().names().collect();
+        return one_of(&known, name);
+    }
+    match similar(word, own.iter().map(|event| event.event.as_str())) {
+        Some(meant) => format!("did you mean `{entity}.{meant}`?"),
+        None => {
+            let own: Vec<&str> = own.iter().map(|event| event.name.as_str()).collect();
+            format!("write one of: {}", own.join(", "))
+        }
+    }
 }
 
 /// The id is part of every event's id for ever: it does not depend on the rule's place.

@@ -19,7 +19,14 @@ pub(super) fn check_targets(table: &CodeTable, form: &Form, used: &Place, findin
             _ => Vec::new(),
         };
         let mend = match states.as_slice() {
-            [] => format!("code table `{}` is used for it on line {}", table.name, used.line),
+            [] => {
+                let meant = form.meant(value).map(|meant| format!("did you mean `{meant}`? "));
+                let (name, line) = (&table.name, used.line);
+                format!(
+                    "{}code table `{name}` is used for it on line {line}",
+                    meant.unwrap_or_default()
+                )
+            }
             states => one_of(states, value),
         };
         findings.error(place, problem, mend);

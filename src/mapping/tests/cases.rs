@@ -55,6 +55,40 @@ fn run(text: &str) -> Vec<cases::CaseResult> {
     cases::run(&file, play).unwrap()
 }
 
+const CHANGED: &str = "\
+tables:
+  erp.po:
+    key: [id]
+    columns: { id: integer, co: text, pl: text, kind: text, no: text, st: text, su: text, cur: text,
+      tot: decimal, due: integer, hold: text, touched: timestamp, weight: float64 }
+cases:
+  - name: two fields change
+    transactions:
+      - - update: erp.po
+          row: { id: 7, co: '01', pl: M30, kind: OP, st: D, su: S1, tot: 1.50, cur: EUR, hold: N }
+          set: { su: S2, tot: 2 }
+    expect:
+      - event: procurement.purchaseorder.changed
+        data: { changed: ['total', supplier], after: { supplier: S2 } }
+";
+
+#[test]
+fn what_changed_is_compared_without_its_order_and_both_sides_are_quoted_alike() {
+    let [result] = run(CHANGED).try_into().unwrap();
+    assert!(result.passed(), "{:?}", result.differences);
+    let wrong =
+        CHANGED.replace("['total', supplier]", "['total', held]").replace("S2 } }", "S3 } }");
+    let [result] = run(&wrong).try_into().unwrap();
+    let told = result.differences.iter().map(|difference| match difference {
+        Difference::Other { path, expected, got, .. } => format!("{path} {expected} {got}"),
+        other => format!("{other:?}"),
+    });
+    let told: Vec<String> = told.collect();
+    let expected =
+        ["data.changed [held, total] [supplier, total]", "data.after.supplier \"S3\" \"S2\""];
+    assert_eq!(told, expected);
+}
+
 #[test]
 fn cases_that_hold_pass() {
     for result in run(CASES) {

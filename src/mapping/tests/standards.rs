@@ -19,6 +19,7 @@ fn a_constant_or_a_code_table_cannot_name_an_unknown_currency_or_unit() {
     fields:
       order: su
       quantity: { value: { from: weight, float: { scale: 3 } }, unit: { from: cur, code: units } }
+      received_quantity: { value: { from: weight, float: { scale: 3 } }, unit: { constant: BOX } }
   - { emit: procurement.purchaseorder.deleted, on: orders, when: deleted }
 ";
     let text = orders(rules).replace("codes:\n", "codes:\n  units: { PC: PCE, '*': pass }\n");
@@ -26,7 +27,9 @@ fn a_constant_or_a_code_table_cannot_name_an_unknown_currency_or_unit() {
     for part in [
         "the constant `EUX` is not a currency code of ISO 4217",
         "the constant `eur` is not a currency code of ISO 4217",
-        "`PCE` is not a unit code of UN/ECE Recommendation 20",
+        "`PCE` is not a unit code of UN/ECE Recommendation 20; did you mean `C62`? code table `units`",
+        "the constant `BOX` is not a unit code of UN/ECE Recommendation 20; did you mean `XBX`?",
+        "did you mean `EUR`?",
     ] {
         assert!(found.contains(part), "{part}\n\n{found}");
     }

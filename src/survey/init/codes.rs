@@ -4,28 +4,7 @@ use erpbridge_connector::{Column, ColumnKind};
 use serde_json::Value as Json;
 
 use super::table::{Proposal, written};
-use crate::canonical::FieldDef;
-
-/// Units as ERPs write them, and their codes in UN/ECE Recommendation 20.
-const UNITS: &[(&str, &str)] = &[
-    ("EA", "C62"),
-    ("PC", "C62"),
-    ("PCS", "C62"),
-    ("ST", "C62"),
-    ("STK", "C62"),
-    ("UN", "C62"),
-    ("KG", "KGM"),
-    ("G", "GRM"),
-    ("T", "TNE"),
-    ("M", "MTR"),
-    ("CM", "CMT"),
-    ("MM", "MMT"),
-    ("L", "LTR"),
-    ("H", "HUR"),
-    ("HR", "HUR"),
-    ("M2", "MTK"),
-    ("M3", "MTQ"),
-];
+use crate::canonical::{FieldDef, usual_unit};
 
 /// Words for states, where a code is one.
 const STATES: &[(&str, &[&str])] = &[
@@ -59,11 +38,9 @@ impl<'s> Proposal<'s> {
         let table = format!("{}_units", self.alias);
         if !self.taken.contains(&column.name.as_str()) {
             self.take(column);
-            let what = "units of UN/ECE Recommendation 20: C62 (piece), KGM, MTR, LTR, ...";
-            self.code_table(&table, column, what, |code| {
-                let known = UNITS.iter().find(|(unit, _)| unit.eq_ignore_ascii_case(code));
-                known.map(|(_, unit)| *unit)
-            });
+            let what =
+                "units of UN/ECE Recommendation 20: C62 (piece), KGM, MTR, LTR, XBX (box), ...";
+            self.code_table(&table, column, what, usual_unit);
         }
         table
     }

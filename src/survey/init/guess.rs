@@ -55,15 +55,21 @@ const NEW: [&str; 10] = [
     "revised",
 ];
 
-/// The events of an entity, `family.entity`.
+/// Every event of an entity.
+pub(super) fn events(family: &str, entity: &str) -> impl Iterator<Item = &'static EventDef> {
+    catalog().events().filter(move |event| event.family == family && event.entity == entity)
+}
+
+/// The events of an entity, `family.entity`, that rows tell of by themselves. What was posted and
+/// differs later was corrected, and what is gone was taken back.
 pub(super) fn told(entity: &str) -> Option<Told> {
     let event = |name: &str| catalog().event(&format!("{entity}.{name}"));
-    let changed = event("changed");
+    let changed = event("changed").or_else(|| event("corrected"));
     let new = NEW.iter().find_map(|name| event(name)).or(changed)?;
     Some(Told {
         new,
         changed: changed.filter(|event| event.name != new.name),
-        deleted: event("deleted"),
+        deleted: event("deleted").or_else(|| event("reversed")),
     })
 }
 
@@ -79,7 +85,10 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("document_type", "type"),
     ("required_date", "required"),
     ("promised_date", "promised"),
+    ("received_at", "received_date"),
+    ("received_at", "received_on"),
     ("received_at", "date"),
+    ("moved_at", "movement_date"),
     ("moved_at", "date"),
     ("main_supplier", "supplier"),
 ];
@@ -91,8 +100,9 @@ pub(super) fn field<'s>(
     taken: &[&str],
     fits: impl Fn(&Column) -> bool,
 ) -> Option<&'s Column> {
-    let other = OTHER_NAMES.iter().find(|(field, _)| *field == name).map(|(_, other)| *other);
-    column(sketch, name, taken, &fits).or_else(|| column(sketch, other?, taken, &fits))
+    let mut others = OTHER_NAMES.iter().filter(|(field, _)| *field == name);
+    let other = || others.find_map(|(_, other)| column(sketch, other, taken, &fits));
+    column(sketch, name, taken, &fits).or_else(other)
 }
 
 /// Words that make no other thing of what stands beside them.

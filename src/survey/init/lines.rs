@@ -1,9 +1,9 @@
 //! The lines of a proposal: its table, fields, events and first case.
 
-use erpbridge_connector::Column;
+use erpbridge_connector::{Column, ColumnKind};
 
-use super::carries_old_rows;
 use super::table::{Proposal, plain_example, written};
+use super::{carries_old_rows, guess};
 use crate::canonical::{EventDef, FieldDef, FieldKind, catalog};
 use crate::mapping::cases;
 
@@ -15,11 +15,10 @@ impl Proposal<'_> {
         let schema = self.schema();
         out.push(format!("  {}:", self.alias));
         out.push(format!("    table: {}", written(&schema.name.to_string())));
-        if schema.primary_key.is_empty() {
-            out.push(format!(
-                "    key: [{}] # GUESS: the table has no primary key",
-                listed(&self.key())
-            ));
+        let assumed = self.sketch.key_assumed;
+        if assumed || schema.primary_key.is_empty() {
+            let why = if assumed { "no column was marked" } else { "the table has no primary key" };
+            out.push(format!("    key: [{}] # GUESS: {why}", listed(&self.key())));
         }
         let scope = |column: &str| format!("{{ column: {} }}", written(column));
         let company = self.company.map_or("{ constant: main }".to_owned(), scope);
@@ -27,19 +26,13 @@ impl Proposal<'_> {
         if let Some(plant) = self.plant {
             out.push(format!("    plant: {} # GUESS", scope(plant)));
         }
-        let kept = self.kept();
-        if !kept.is_empty() {
-            out.push(format!(
-                "    keep: [{}] # remembered: the log carries only keys of deleted rows",
-                listed(&kept)
-            ));
-        }
-        if !self.days.is_empty() {
-            let days = self.days.iter().map(|day| format!("{}: {{ null: [\"0\"] }}", written(day)));
-            let days = days.collect::<Vec<_>>().join(", ");
-            out.push(format!("    columns: {{ {days} }} # 0 is no day"));
-        }
-        let deleted = if self.told.deleted.is_some() { "physical" } else { "ignore" };
+        self.write_keep(out);
+        self.write_zeros(out);
+        let deleted = match self.told.deleted {
+            Some(event) if event.event == "reversed" => "reversed",
+            Some(_) => "physical",
+            None => "ignore",
+        };
         out.push(format!("    deleted: {deleted} # GUESS: what it means when a row is deleted"));
         let others = schema.columns.iter().map(|column| column.name.as_str());
         let key = self.key();
@@ -50,14 +43,45 @@ impl Proposal<'_> {
         }
     }
 
-    /// What the event of a deleted row needs beside its key, where the log carries no more.
-    fn kept(&self) -> Vec<&str> {
-        if self.told.deleted.is_none() || carries_old_rows(self.schema()) {
-            return Vec::new();
+    /// An update without what was before is a change of nothing that can be named, and any write to
+    /// the row looks like one.
+    fn write_keep(&self, out: &mut Vec<String>) {
+        if self.keeps() {
+            out.push(
+                "    # The rows are remembered: without what they were, `changed` and `before` are empty, and"
+                    .to_owned(),
+            );
+            out.push(
+                "    # updates of columns that are not mapped are told, too. A log of whole old rows needs no"
+                    .to_owned(),
+            );
+            out.push("    # `keep` (PostgreSQL: REPLICA IDENTITY FULL).".to_owned());
+            out.push("    keep: all".to_owned());
         }
-        let key = self.key();
-        let scopes = [self.company, self.plant].into_iter().flatten();
-        scopes.filter(|name| !key.contains(name)).collect()
+    }
+
+    /// Whether a rule looks at rows as they were, and the log does not carry them.
+    fn keeps(&self) -> bool {
+        let looks = self.upserts() || self.told.changed.is_some() || self.told.deleted.is_some();
+        looks && self.tells_updates() && !carries_old_rows(self.schema())
+    }
+
+    /// A table that counts its days has 0 where there is none, and where a key leads nowhere.
+    fn write_zeros(&self, out: &mut Vec<String>) {
+        if self.days.is_empty() {
+            return;
+        }
+        let zeros = self.days.iter().chain(&self.references);
+        let zeros = zeros.map(|name| format!("{}: {{ null: [\"0\"] }}", written(name)));
+        let zeros = zeros.collect::<Vec<_>>().join(", ");
+        let what = if self.references.is_empty() { "0 is no day" } else { "0 is none" };
+        out.push(format!("    columns: {{ {zeros} }} # GUESS: {what}"));
+    }
+
+    /// Whether one event tells of new rows and of changed ones.
+    fn upserts(&self) -> bool {
+        let both = ["upserted", "changed", "revised"].contains(&self.told.new.event.as_str());
+        both && self.told.changed.is_none() && self.tells_updates()
     }
 
     /// The fields that the events of new and of changed rows share.
@@ -94,9 +118,7 @@ impl Proposal<'_> {
     }
 
     pub(super) fn write_events(&self, out: &mut Vec<String>) {
-        let both = ["upserted", "changed", "revised"].contains(&self.told.new.event.as_str());
-        let upserts = both && self.told.changed.is_none() && self.tells_updates();
-        let when = if upserts { "[inserted, updated]" } else { "inserted" };
+        let when = if self.upserts() { "[inserted, updated]" } else { "inserted" };
         self.write_event(self.told.new, when, out);
         if let Some(changed) = self.told.changed {
             self.write_event(changed, "updated", out);
@@ -105,8 +127,32 @@ impl Proposal<'_> {
             out.push(format!("  - emit: {}", deleted.name));
             out.push(format!("    on: {}", self.alias));
             out.push("    when: deleted".to_owned());
+            if let Some(number) = &self.number {
+                out.push(format!("    number: {} # GUESS", written(number)));
+            }
         }
         self.write_step(out);
+        self.write_others(out);
+    }
+
+    /// What else can happen to the entity, for a person who knows by which rows.
+    fn write_others(&self, out: &mut Vec<String>) {
+        let (new, changed, deleted) = (Some(self.told.new), self.told.changed, self.told.deleted);
+        let told = |event: &&EventDef| [new, changed, deleted].contains(&Some(*event));
+        let others = guess::events(&self.told.new.family, self.entity).filter(|event| !told(event));
+        let others: Vec<&str> = others.map(|event| event.event.as_str()).collect();
+        if others.is_empty() {
+            return;
+        }
+        let mut line = format!("  # Other events of a {}:", self.entity);
+        for (place, other) in others.iter().enumerate() {
+            if line.len() + other.len() > 96 {
+                out.push(std::mem::replace(&mut line, "  #  ".to_owned()));
+            }
+            let comma = if place + 1 == others.len() { "" } else { "," };
+            line.push_str(&format!(" {other}{comma}"));
+        }
+        out.push(line);
     }
 
     /// How a step of the status becomes an event of its own, for a person to take over.
@@ -129,8 +175,11 @@ impl Proposal<'_> {
         out.push(format!(
             "  #   transition: {{ column: {column}, codes: {table}, axis: lifecycle, to: [{state}] }}"
         ));
+        if let Some(number) = &self.number {
+            out.push(format!("  #   number: {}", written(number)));
+        }
         out.push(format!("  #   fields: {}", self.alias));
-        if !carries_old_rows(self.schema()) {
+        if !self.keeps() && !carries_old_rows(self.schema()) {
             let why = "the log does not carry what it was";
             out.push(format!("  # with `keep: all` at the table, because {why}"));
         }
@@ -158,6 +207,7 @@ impl Proposal<'_> {
         let cell = |column: &Column| {
             let own = self.cells.iter().rfind(|(name, _)| *name == column.name);
             let number = self.number.as_deref() == Some(&column.name);
+            let number = number && column.kind == ColumnKind::Text;
             match own {
                 Some((_, text)) => Some(text.clone()),
                 None if number => Some("N-1".to_owned()),

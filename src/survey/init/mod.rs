@@ -19,6 +19,7 @@ use erpbridge_connector::{Explored, ReplicaIdentity, TableSchema};
 pub use self::columns::columns;
 use self::table::Proposal;
 use crate::canonical::catalog;
+use crate::document::similar;
 
 /// A table to be mapped, with some of its rows where there is a database.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Sketch {
     pub table: Explored,
     /// Some of its rows.
     pub rows: Vec<Vec<Option<String>>>,
+    /// Whether nobody said what its key is, so that its first column is taken for it.
+    pub key_assumed: bool,
 }
 
 impl Sketch {
@@ -58,11 +61,15 @@ pub struct Start {
     pub open: Vec<String>,
 }
 
-/// Why nothing can be proposed for a table.
+/// Why nothing can be proposed.
 #[derive(Debug, thiserror::Error)]
-#[error("it cannot be told what the rows of `{table}` are")]
-pub struct Unknown {
-    table: String,
+pub enum Unknown {
+    /// The name of a table says nothing.
+    #[error("it cannot be told what the rows of `{0}` are")]
+    Table(String),
+    /// Rows are said to be something there are no events of.
+    #[error("there is no entity `{0}`{1}")]
+    Entity(String, String),
 }
 
 /// What the rows of a table can be, as `family.entity`.
@@ -76,12 +83,15 @@ pub fn entities() -> Vec<String> {
 /// tables' names do not.
 ///
 /// # Errors
-/// If it cannot be told what the rows of a table are.
+/// If it cannot be told what the rows of a table are, or there is no such entity.
 pub fn propose(name: &str, sketches: &[Sketch], entity: Option<&str>) -> Result<Start, Unknown> {
+    if let Some(entity) = entity.filter(|entity| guess::told(entity).is_none()) {
+        return Err(Unknown::Entity(entity.to_owned(), meant(entity)));
+    }
     let mut proposals = Vec::new();
     for sketch in sketches {
         let proposal = Proposal::of(sketch, alias(sketch.schema(), &proposals), entity);
-        let table = || Unknown { table: sketch.schema().name.to_string() };
+        let table = || Unknown::Table(sketch.schema().name.to_string());
         proposals.push(proposal.ok_or_else(table)?);
     }
     Ok(Start {
@@ -90,6 +100,16 @@ pub fn propose(name: &str, sketches: &[Sketch], entity: Option<&str>) -> Result<
         guesses: proposals.iter().flat_map(|proposal| proposal.guesses.clone()).collect(),
         open: proposals.iter().flat_map(|proposal| proposal.open.clone()).collect(),
     })
+}
+
+/// The entity that may be meant: one of nearly this name, or of this name in whatever family.
+fn meant(entity: &str) -> String {
+    let all = entities();
+    let own = entity.rsplit('.').next().unwrap_or(entity).replace(['_', '-'], "").to_lowercase();
+    let named = all.iter().find(|known| known.rsplit('.').next() == Some(&own));
+    let near = || similar(entity, all.iter().map(String::as_str));
+    let meant = named.map(String::as_str).or_else(near);
+    meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"))
 }
 
 /// The name of a table in the mapping: with its schema where another has the same.
@@ -171,9 +191,9 @@ mod tests {
          on_date date, due int, line int, active char(1), note text, raw bytea";
 
     fn sketch(table: &str, columns: &str, rows: &[&[&str]]) -> Sketch {
-        let table = super::columns(TableName::new("erp", table), columns).unwrap();
+        let sketch = super::columns(TableName::new("erp", table), columns).unwrap();
         let row = |row: &&[&str]| row.iter().map(|cell| Some((*cell).to_owned())).collect();
-        Sketch { table, rows: rows.iter().map(row).collect() }
+        Sketch { rows: rows.iter().map(row).collect(), ..sketch }
     }
 
     #[test]
@@ -222,6 +242,79 @@ mod tests {
         assert!(balances.contains("when: [inserted, updated]"), "{text}");
     }
 
+    /// The table has columns that nothing is made of, and its log only keys of old rows.
+    #[test]
+    fn a_table_without_old_rows_is_remembered_and_one_with_them_is_not() {
+        let mut orders = sketch("orders", "id int key, co int, vendor int, note text", &[]);
+        let start = propose("shop", std::slice::from_ref(&orders), None).unwrap();
+        assert!(start.mapping.contains("    keep: all\n"), "{}", start.mapping);
+        let mut schema = TableSchema::clone(&orders.table.schema);
+        schema.identity = ReplicaIdentity::Full;
+        orders.table.schema = Arc::new(schema);
+        let start = propose("shop", &[orders], None).unwrap();
+        assert!(!start.mapping.contains("keep:"), "{}", start.mapping);
+    }
+
+    const RECEIPTS: &str = "receipt_no varchar(9) key, pos int key, vendor numeric(8), \
+         order_no varchar(9), order_line int, item varchar(9), qty int, received_date numeric(6), \
+         received_at timestamp";
+
+    #[test]
+    fn the_line_of_an_order_is_named_by_the_key_it_has_there() {
+        let start = propose("shop", &[sketch("grn", RECEIPTS, &[])], None).unwrap();
+        for line in [
+            "    order_line: { key: [order_no, order_line] } # GUESS: the key that the order line has",
+            "    order: order_no # GUESS: Key of the order.",
+            "    item: item # GUESS: Key of the item; none for a service.",
+        ] {
+            assert!(start.mapping.lines().any(|own| own == line), "{line}\n{}", start.mapping);
+        }
+        let columns = RECEIPTS.replace("order_line int", "order_line_id int");
+        let start = propose("shop", &[sketch("grn", &columns, &[])], None).unwrap();
+        assert!(start.mapping.contains("order_line: order_line_id"), "{}", start.mapping);
+    }
+
+    #[test]
+    fn of_a_receipt_all_is_told_that_its_rows_can_tell() {
+        let start = propose("shop", &[sketch("grn", RECEIPTS, &[])], None).unwrap();
+        for line in [
+            "    deleted: reversed # GUESS: what it means when a row is deleted",
+            "  - emit: procurement.goodsreceipt.corrected",
+            "  - emit: procurement.goodsreceipt.reversed",
+            "    number: receipt_no # GUESS",
+        ] {
+            assert!(start.mapping.lines().any(|own| own == line), "{line}\n{}", start.mapping);
+        }
+        let start = propose("shop", &[sketch("orders", "id int key", &[])], None).unwrap();
+        let others = "  # Other events of a purchaseorder: approved, ";
+        assert!(start.mapping.contains(others), "{}", start.mapping);
+    }
+
+    #[test]
+    fn a_table_that_counts_days_has_zeros_where_nothing_is_and_a_clock_without_a_zone_is_a_guess() {
+        let start = propose("shop", &[sketch("grn", RECEIPTS, &[])], None).unwrap();
+        let zeros = "vendor: { null: [\"0\"] }";
+        let counted = RECEIPTS.replace("received_at timestamp", "note text");
+        let counted = propose("shop", &[sketch("grn", &counted, &[])], None).unwrap();
+        assert!(counted.mapping.contains(zeros), "{}", counted.mapping);
+        assert!(counted.mapping.contains("# GUESS: 0 is none"), "{}", counted.mapping);
+        let clocked = RECEIPTS.replace("received_date numeric(6), ", "");
+        let clocked = propose("shop", &[sketch("grn", &clocked, &[])], None).unwrap();
+        assert!(!clocked.mapping.contains(zeros), "{}", clocked.mapping);
+        let zone = "the clock of `received_at` is UTC";
+        assert!(clocked.guesses.iter().any(|guess| guess.contains(zone)), "{:?}", clocked.guesses);
+        assert_eq!(start.mapping.matches("receipt_no # GUESS\n").count(), 3, "{}", start.mapping);
+    }
+
+    #[test]
+    fn a_key_that_nobody_marked_is_said_to_be_a_guess() {
+        let start = propose("shop", &[sketch("orders", "id int, vendor int", &[])], None).unwrap();
+        let key = "key: [id] # GUESS: no column was marked";
+        assert!(start.mapping.contains(key), "{}", start.mapping);
+        let told = "column id is the key of `orders`";
+        assert!(start.guesses.iter().any(|guess| guess.contains(told)), "{:?}", start.guesses);
+    }
+
     #[test]
     fn what_no_column_looks_like_is_left_open_with_how_it_is_written() {
         let start = propose("shop", &[sketch("stock_moves", "id int", &[])], None).unwrap();
@@ -260,6 +353,13 @@ mod tests {
     fn a_table_whose_name_says_nothing_is_not_guessed() {
         let error = propose("x", &[sketch("zzz", "id int", &[])], None).unwrap_err();
         assert!(error.to_string().contains("erp.zzz"));
-        assert!(propose("x", &[sketch("zzz", "id int", &[])], Some("no.thing")).is_err());
+        for (entity, meant) in [
+            ("no.thing", "there is no entity `no.thing`"),
+            ("procurement.goodsreciept", "did you mean `procurement.goodsreceipt`?"),
+            ("purchase_order", "did you mean `procurement.purchaseorder`?"),
+        ] {
+            let error = propose("x", &[sketch("po", "id int", &[])], Some(entity)).unwrap_err();
+            assert!(error.to_string().contains(meant), "{error}");
+        }
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Proposal<'s> {
     pub(super) status: Option<(&'s str, String, &'static [String])>,
     /// Columns of days whose 0 is no day.
     pub(super) days: Vec<&'s str>,
+    /// Columns of numbers that lead to something else.
+    pub(super) references: Vec<&'s str>,
     /// Columns whose cell in the first case must become a real code.
     pub(super) codeless: Vec<&'s str>,
     /// The lines of its code tables.
@@ -52,6 +54,7 @@ impl<'s> Proposal<'s> {
             cells: Vec::new(),
             status: None,
             days: Vec::new(),
+            references: Vec::new(),
             codeless: Vec::new(),
             codes: Vec::new(),
             guesses: Vec::new(),
@@ -65,6 +68,11 @@ impl<'s> Proposal<'s> {
             let mend = "give it a primary key, or let the log carry whole rows, to have the others";
             proposal.guess(format!("new rows of `{table}` alone are told, as in its log: {mend}"));
             (proposal.told.changed, proposal.told.deleted) = (None, None);
+        }
+        if sketch.key_assumed {
+            let first = written(proposal.key().first().copied().unwrap_or_default());
+            let mend = "none is marked; write `key` behind those that identify a row";
+            proposal.guess(format!("column {first} is the key of `{table}`: {mend}"));
         }
         proposal.scopes();
         proposal.fields();
@@ -123,7 +131,23 @@ impl<'s> Proposal<'s> {
             let name = self.take(column);
             self.guess(format!("`{name}` is the number people use"));
             self.number = Some(name.to_owned());
+        } else if let Some(column) = self.number_in_key() {
+            self.guess(format!("`{column}` of the key is the number people use"));
+            self.number = Some(column.to_owned());
         }
+    }
+
+    /// The part of the key that people know a document by. A line has none but its document's.
+    fn number_in_key(&self) -> Option<&'s str> {
+        let key = self.key();
+        let fits = |column: &Column| {
+            let words = super::words::words(&column.name);
+            let has = |wanted: &str| words.iter().any(|word| word == wanted);
+            key.contains(&column.name.as_str()) && has("number") && !has("line")
+        };
+        let line = self.entity.ends_with("line");
+        let found = self.column("number", fits).or_else(|| self.column(self.entity, fits));
+        found.filter(|_| !line).map(|column| column.name.as_str())
     }
 
     pub(super) fn key(&self) -> Vec<&'s str> {
@@ -147,10 +171,13 @@ impl<'s> Proposal<'s> {
                 FieldKind::Code(all) => self.coded(def, all),
                 FieldKind::List(_) => None,
                 FieldKind::Text if def.name == "order" => self.order().or_else(|| self.plain(def)),
+                FieldKind::Text if def.name == "order_line" => {
+                    self.order_line().or_else(|| self.plain(def))
+                }
                 _ => self.plain(def),
             };
             let line = line.or_else(|| def.required.then(|| self.unknown(def)));
-            self.fields.extend(line.map(|line| format!("{}: {line}", def.name)));
+            self.fields.extend(line.map(|line| with_meaning(def, &line)));
         }
     }
 
@@ -171,14 +198,24 @@ impl<'s> Proposal<'s> {
         if codec.starts_with("date: ") && codec != "date: iso" {
             self.days.push(name);
         }
+        if codec == "instant: { zone: UTC }" {
+            self.guess(format!("the clock of `{name}` is UTC: no zone is stored with it"));
+        }
+        let leads = def.description.starts_with("Key of ");
+        if leads && guess::is_number(column) && !self.key().contains(&name) {
+            self.references.push(name);
+        }
         Some(match codec.as_str() {
             "" => format!("{} # GUESS", written(name)),
             codec => format!("{{ from: {}, {codec} }} # GUESS", written(name)),
         })
     }
 
-    /// Of a line whose key is that of its order and its own number: the key without the number.
+    /// Of an order line whose key is that of its order and its own number: the key without the number.
     fn order(&mut self) -> Option<String> {
+        if self.entity != "purchaseorderline" {
+            return None;
+        }
         let key = self.key();
         let line = |name: &&&str| super::words::words(name).iter().any(|word| word == "line");
         let line = key.iter().rfind(line)?;
@@ -190,6 +227,25 @@ impl<'s> Proposal<'s> {
         let listed = order.join(", ");
         self.guess(format!("field `order` is the key {listed}"));
         Some(format!("{{ key: [{listed}] }} # GUESS: the key that the order has"))
+    }
+
+    /// The key of the order line a row belongs to, where it names the order and the line apart: that
+    /// of the order, and the number the line has in it.
+    fn order_line(&mut self) -> Option<String> {
+        let part = |column: &Column| {
+            let surrogate = super::words::words(&column.name).iter().any(|word| word == "id");
+            matches!(column.kind, ColumnKind::Text | ColumnKind::Integer | ColumnKind::Decimal)
+                && !surrogate
+        };
+        let line = self.column("order_line", part)?;
+        let order = guess::column(self.sketch, "order", &[], |column| !is_day(column))?;
+        let (order, line) = (order.name.as_str(), self.take(line));
+        if !self.taken.contains(&order) {
+            self.taken.push(order);
+        }
+        let listed = format!("{}, {}", written(order), written(line));
+        self.guess(format!("field `order_line` is the key {listed}"));
+        Some(format!("{{ key: [{listed}] }} # GUESS: the key that the order line has"))
     }
 
     /// The number of a quantity or an amount, and what is to be said of it.
@@ -261,6 +317,20 @@ impl<'s> Proposal<'s> {
             _ => format!("{nothing} # FILL IN `{name}: <column>`: {what}"),
         }
     }
+}
+
+/// The line of a field; what is only guessed says beside it what the field means, if it fits.
+fn with_meaning(def: &FieldDef, line: &str) -> String {
+    const WIDTH: usize = 100;
+    let short = format!("{}: {line}", def.name);
+    let full = format!("{short}: {}", def.description);
+    let fits = line.ends_with("# GUESS") && full.chars().count() + 4 <= WIDTH;
+    if fits { full } else { short }
+}
+
+/// Whether it holds points in time.
+const fn is_day(column: &Column) -> bool {
+    matches!(column.kind, ColumnKind::Date | ColumnKind::LocalTimestamp | ColumnKind::Instant)
 }
 
 pub(super) fn written(name: &str) -> String {

@@ -66,9 +66,11 @@ fn image(facts: &Facts) -> Option<Finding> {
             "binlog_row_image",
             format!(
                 "it is {image}: of a row the log holds only the key and what changed; mappings \
-                 see no old values, and all other columns are absent"
+                 see no old values, and all other columns are absent, except in columns that the \
+                 bridge remembers"
             ),
-            "log whole rows; set it in the configuration file, too",
+            "log whole rows, and set it in the configuration file, too; or remember the rows \
+             (`keep: all` on each table in its mapping)",
         )
         .with_sql("SET GLOBAL binlog_row_image = 'FULL'")
     })

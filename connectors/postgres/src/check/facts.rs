@@ -86,6 +86,8 @@ pub(super) struct Slot {
 pub(super) struct Table {
     pub(super) name: TableName,
     pub(super) wanted: bool,
+    /// Whether the bridge needs nothing of its old rows from the log.
+    pub(super) remembered: bool,
     pub(super) unlogged: bool,
     pub(super) usage: bool,
     pub(super) select: bool,
@@ -264,6 +266,7 @@ async fn tables(
         let rights = rights.get(&relation.oid)?;
         Some(Table {
             wanted: selection.wants(&relation.name),
+            remembered: selection.remembers(&relation.name),
             name: relation.name,
             unlogged: relation.unlogged,
             usage: rights.usage,

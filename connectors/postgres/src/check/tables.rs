@@ -99,6 +99,7 @@ fn identity(table: &Table, facts: &Facts) -> Option<Finding> {
     }
     match table.described.identity {
         ReplicaIdentity::Nothing => Some(unusable_identity(table)),
+        ReplicaIdentity::Key if table.remembered => None,
         ReplicaIdentity::Key if table.wanted && !has_column_list(table, facts) => {
             Some(key_identity(table))
         }
@@ -120,8 +121,10 @@ fn key_identity(table: &Table) -> Finding {
     Finding::warning(
         table.name.to_string(),
         "the log carries only the key of the row before: deletes name nothing but the key, \
-         mappings see no old values, and large values that did not change are absent",
-        "log whole rows (measured: 1.26 times the log on rows of about 200 bytes)",
+         mappings see no old values, and large values that did not change are absent, except in \
+         columns that the bridge remembers",
+        "remember the rows (`keep: all` on the table in its mapping), or log them whole (measured: \
+         1.26 times the log on rows of about 200 bytes)",
     )
     .with_sql(full(table))
 }

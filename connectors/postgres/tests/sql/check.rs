@@ -1,6 +1,6 @@
 //! The start-up check against servers that lack things.
 
-use erpbridge_connector::{Finding, Severity, SourceFuture, TableSelection};
+use erpbridge_connector::{Finding, Severity, SourceFuture, TableName, TableSelection};
 use erpbridge_postgres::{PostgresConfig, check};
 use erpbridge_test_support::Postgres;
 
@@ -123,6 +123,35 @@ async fn a_published_table_that_breaks_the_erps_own_writes_is_an_error_even_if_n
     postgres.execute(&findings[0].sql[0]).await.unwrap();
     assert!(found(&config, &["public.a"]).await.is_empty());
     postgres.execute("UPDATE foreign_business SET x = 1").await.unwrap();
+}
+
+/// Selects as a mapping does that keeps all it reads.
+struct Remembered(Named);
+
+impl TableSelection for Remembered {
+    fn wants(&self, table: &TableName) -> bool {
+        self.0.wants(table)
+    }
+
+    fn named(&self) -> Vec<TableName> {
+        self.0.named()
+    }
+
+    fn remembers(&self, table: &TableName) -> bool {
+        self.0.wants(table)
+    }
+}
+
+#[tokio::test]
+async fn a_log_of_keys_is_told_unless_the_rows_are_remembered() {
+    let tables = "CREATE TABLE a (id int PRIMARY KEY); CREATE PUBLICATION erpbridge FOR TABLE a";
+    let postgres = good_server(tables).await;
+    let config = config(&postgres, "postgres");
+    let findings = found(&config, &["public.a"]).await;
+    let told = about(&findings, "only the key of the row before");
+    assert!(told.mend.contains("`keep: all`"), "{told:#?}");
+    let findings = found_of(&config, &Remembered(Named::new(&["public.a"]))).await;
+    assert!(findings.is_empty(), "{findings:#?}");
 }
 
 #[tokio::test]
