@@ -19,6 +19,8 @@ pub enum Form {
     Country,
     /// ISO 8601: `P5D`.
     Duration,
+    /// A decimal of 0 or more.
+    NotNegative,
     /// One of these codes.
     OneOf(Box<[Box<str>]>),
 }
@@ -37,6 +39,7 @@ impl Form {
             Self::Country => text.len() == 2 && text.bytes().all(|c| c.is_ascii_uppercase()),
             Self::Unit => is_unit(text),
             Self::Duration => is_duration(text),
+            Self::NotNegative => !text.starts_with('-'),
             Self::OneOf(codes) => codes.iter().any(|code| **code == *text),
         }
     }
@@ -49,7 +52,7 @@ impl Form {
             Self::Unit | Self::Currency | Self::Country => {
                 Some(text.to_ascii_uppercase()).filter(|text| self.admits(text))
             }
-            Self::Any | Self::Duration | Self::OneOf(_) => None,
+            Self::Any | Self::NotNegative | Self::Duration | Self::OneOf(_) => None,
         }
     }
 
@@ -61,6 +64,7 @@ impl Form {
             Self::Unit => "a unit code of UN/ECE Recommendation 20".to_owned(),
             Self::Country => "a country code of ISO 3166".to_owned(),
             Self::Duration => "a duration of ISO 8601".to_owned(),
+            Self::NotNegative => "a number of 0 or more".to_owned(),
             Self::OneOf(codes) => format!("one of {}", codes.join(", ")),
         }
     }

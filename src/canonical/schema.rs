@@ -76,6 +76,10 @@ pub(super) const SHARED: [&str; 18] = [
 /// Where a schema says which state follows which.
 pub(super) const TRANSITIONS: &str = "x-transitions";
 
+/// Where a schema promises in words that a quantity has no sign. It was released so: the bridge
+/// keeps the promise, because a released schema can no longer demand it.
+const NOT_NEGATIVE: &str = "x-not-negative";
+
 const ID_PREFIX: &str = "urn:erpbridge:schema:";
 
 /// One schema file: an entity and its events.
@@ -216,6 +220,9 @@ impl Schema {
     }
 
     fn form(&self, field: &Value) -> Form {
+        if field.get(NOT_NEGATIVE).is_some_and(|said| said == true) {
+            return Form::NotNegative;
+        }
         let alternatives = field.get("anyOf").and_then(Value::as_array).into_iter().flatten();
         match std::iter::once(field).chain(alternatives).find_map(reference) {
             Some("currency") => Form::Currency,

@@ -104,13 +104,13 @@ impl<'r> Memory<'r> {
     }
 
     /// Notes that a row came to a table that rows move to.
-    pub(super) fn arrive(&mut self, alias: &str, key: &str) {
-        self.arrived.insert((alias.into(), key.into()));
+    pub(super) fn arrive(&mut self, arrival: &str, key: &str) {
+        self.arrived.insert((arrival.into(), key.into()));
     }
 
     /// Notes that a row moved there, if it did.
-    pub(super) fn depart(&mut self, alias: &str, key: &str) -> bool {
-        let row = (alias.into(), key.into());
+    pub(super) fn depart(&mut self, arrival: &str, key: &str) -> bool {
+        let row = (arrival.into(), key.into());
         let moved = self.arrived.contains(&row);
         if moved {
             self.departed.insert(row);
@@ -119,13 +119,13 @@ impl<'r> Memory<'r> {
     }
 
     /// Whether a row has moved there.
-    pub(super) fn moved_away(&self, alias: &str, key: &str) -> bool {
-        !self.departed.is_empty() && self.departed.contains(&(alias.into(), key.into()))
+    pub(super) fn moved_away(&self, arrival: &str, key: &str) -> bool {
+        !self.departed.is_empty() && self.departed.contains(&(arrival.into(), key.into()))
     }
 
     /// Whether a row that came to a table only moved there.
-    pub(super) fn moved_here(&self, alias: &str, key: &str) -> bool {
-        self.moved_away(alias, key)
+    pub(super) fn moved_here(&self, arrival: &str, key: &str) -> bool {
+        self.moved_away(arrival, key)
     }
 
     /// The direct ancestor of an entity, `<entity>/<key>`.

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{assert_none, files, read};
 
-/// Keys whose value is for people, or for nobody who validates.
-const TEXTS: [&str; 3] = ["title", "description", "x-transitions"];
+/// Keys whose value is for people, or for the bridge, and for nobody who validates.
+const TEXTS: [&str; 4] = ["title", "description", "x-not-negative", "x-transitions"];
 
 /// Keys that hold schemas by name, where new names may come.
 const NAMED: [&str; 2] = ["properties", "$defs"];

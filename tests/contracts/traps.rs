@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The connectors, and how many traps of its kind of database each is built around.
-const CONNECTORS: &[(&str, u32)] = &[("mysql", 30), ("postgres", 30)];
+const CONNECTORS: &[(&str, u32)] = &[("mysql", 30), ("postgres", 30), ("sqlserver", 27)];
 
 /// The places with tests a trap may name.
 const SOURCES: &[&str] = &["connectors", "src", "tests", "deploy/demo"];

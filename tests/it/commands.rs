@@ -2,10 +2,16 @@
 
 use std::process::{Command, Output};
 
+use erpbridge_test_support::{Flavour, Mysql, wait_until};
+
 use crate::shop::{DEADLINE, Shop};
 
 fn erpbridge(shop: &Shop, arguments: &[&str]) -> Output {
-    let config = shop.directory.write("typed.yaml", &shop.config()).unwrap();
+    erpbridge_with(shop, &shop.config(), arguments)
+}
+
+fn erpbridge_with(shop: &Shop, config: &str, arguments: &[&str]) -> Output {
+    let config = shop.directory.write("typed.yaml", config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_erpbridge"));
     command.args(arguments).arg("--config").arg(config).output().unwrap()
 }
@@ -58,4 +64,31 @@ async fn offsets_are_shown_exported_and_put_back() {
     bridge.start_again().unwrap();
     shop.sql("INSERT INTO item VALUES ('B', 'second', NULL)").await;
     assert_eq!(shop.wait_equal().await.len(), 2);
+}
+
+/// `MariaDB` keeps its log for nobody, and a bridge that does not run has no metric.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tells_how_long_the_log_after_a_stopped_bridge_will_last() {
+    let shop = Shop::open().await;
+    let mariadb = Mysql::start(Flavour::MariaDb).await.unwrap();
+    mariadb.create_database("public").await.unwrap();
+    let item = "CREATE TABLE item (code VARCHAR(20) PRIMARY KEY, name TEXT NOT NULL)";
+    mariadb.execute_in("public", item).await.unwrap();
+    let (postgres, maria) = (shop.postgres.url("postgres"), mariadb.url(""));
+    let config = shop.config().replace("postgres: {", "mariadb: {").replace(&postgres, &maria);
+    let mut bridge = shop.launch(&config);
+    bridge.wait_ready(&shop.http, DEADLINE).await.unwrap();
+    mariadb.execute_in("public", "INSERT INTO item VALUES ('A', 'first')").await.unwrap();
+    let stored = async || shop.events().await.len() == 1;
+    wait_until("the event is stored", DEADLINE, stored).await.unwrap();
+    assert!(bridge.terminate(DEADLINE).await.unwrap().success(), "{}", bridge.log());
+
+    let told = || printed(&erpbridge_with(&shop, &config, &["check"]));
+    assert!(!told().contains("log file"), "it is being written: {}", told());
+    let soon = "SET GLOBAL binlog_expire_logs_seconds = 7200; FLUSH BINARY LOGS";
+    mariadb.execute(soon).await.unwrap();
+    let text = told();
+    for part in ["log file binlog.000001", "SET GLOBAL binlog_expire_logs_seconds = 604800"] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
 }

@@ -350,3 +350,16 @@ pub(crate) fn senseless(doing: &str) -> SourceError {
     let message = format!("{doing}: the server's answer makes no sense");
     SourceError::new(SourceErrorKind::Decode, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_are_no_begin_of_an_instance() {
+        let lsn: Lsn = "0000002a:00000198:0003".parse().unwrap();
+        assert_eq!(begin(Some(lsn.as_bytes())), Some(lsn));
+        assert_eq!(begin(Some(&[0; 10])), None);
+        assert_eq!(begin(None), None);
+    }
+}

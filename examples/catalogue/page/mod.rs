@@ -153,7 +153,7 @@ fn kind(field: &FieldDef) -> String {
             Form::Unit => "unit",
             Form::Country => "country",
             Form::Duration => "duration",
-            Form::Any | Form::OneOf(_) => "text",
+            Form::Any | Form::NotNegative | Form::OneOf(_) => "text",
         },
         FieldKind::Integer => "whole number",
         FieldKind::Decimal => "decimal",

@@ -47,6 +47,7 @@ fn sample_text(form: &Form) -> &'static str {
         Form::Country => "DE",
         Form::Unit => "C62",
         Form::Duration => "P5D",
+        Form::NotNegative => "26.4",
         Form::Any | Form::OneOf(_) => "a \"text\"\n",
     }
 }

@@ -167,18 +167,31 @@ fn kind(key: &str) -> Option<Value> {
         "replicas" | "server_id" | "snapshot_tables_in_parallel" => {
             Some(or_variable(&json!({ "type": "integer", "minimum": 1 })))
         }
-        "required" | "deny_delete" | "deny_purge" => {
+        "required" | "deny_delete" | "deny_purge" | "read_only" => {
             Some(or_variable(&json!({ "type": "boolean" })))
         }
         "max_row_bytes" | "prepared_bytes" | "queue_bytes" | "rows_cache_bytes" | "max_bytes" => {
             Some(or_variable(&json!({ "type": "string", "pattern": "^[0-9]+ ?([KMG]i)?B$" })))
         }
-        "connect_timeout" | "publish_timeout" | "keep_interval" | "confirm_delay"
-        | "duplicate_window" | "max_age" => {
+        "connect_timeout" | "query_timeout" | "lock_timeout" | "poll_interval"
+        | "publish_timeout" | "keep_interval" | "confirm_delay" | "duplicate_window"
+        | "max_age" => {
             Some(or_variable(&json!({ "type": "string", "pattern": "^[0-9]+ ?(ms|s|m|h|d)$" })))
         }
-        "state" | "http" | "name" | "url" | "publication" | "slot" | "user" | "password"
-        | "pseudonym_key" | "token" | "dead_letter_stream" | "bucket" | "level" => Some(scalar()),
+        "state"
+        | "http"
+        | "name"
+        | "url"
+        | "publication"
+        | "slot"
+        | "user"
+        | "password"
+        | "pseudonym_key"
+        | "token"
+        | "dead_letter_stream"
+        | "bucket"
+        | "level"
+        | "host_in_certificate" => Some(scalar()),
         file if file.ends_with("_file") => Some(json!({ "type": "string" })),
         _ => None,
     }

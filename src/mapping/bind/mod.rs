@@ -58,7 +58,14 @@ pub(super) fn bind(
                 slots: Vec::new(),
                 used: BTreeSet::new(),
             };
-            views.extend(view(source, &mut binder).map(|view| (table, view)));
+            let bound = view(source, &mut binder);
+            // Never silently: the rows of such a table would be passed over.
+            if bound.is_none() && !findings.has_errors() {
+                let problem = format!("`{}` cannot be read from `{}`", table.alias, schema.name);
+                let mend = "report it with the mapping: what is wrong should have been told before";
+                findings.error(&table.place, problem, mend);
+            }
+            views.extend(bound.map(|view| (table, view)));
         }
     }
     agree(&views, findings);
@@ -127,7 +134,7 @@ fn view(source: &str, binder: &mut Binder<'_>) -> Option<View> {
         ignored: ignored?.iter().filter_map(Cell::own).collect(),
         keeping: keeping.ok()?,
         moved: moved.ok()?,
-        arrives: mapping.moves_to(&table.alias),
+        arrival: mapping.moves_to(&table.alias).then(|| rule::arrival(table, binder)),
         slots: std::mem::take(&mut binder.slots).into(),
         rules: rules?,
         exceptions: exceptions?,

@@ -7,11 +7,12 @@ use std::collections::HashSet;
 
 use erpbridge_connector::ReplicaIdentity;
 
-use super::column::{Binder, Cell};
+use super::column::{Binder, Cell, Origin};
+use super::slots::Slot;
 use crate::document::Place;
 use crate::mapping::expression::Moment;
 use crate::mapping::file::{Scope, Shape, State, Step};
-use crate::mapping::plan::{RulePlan, View};
+use crate::mapping::plan::{ExceptionPlan, RulePlan, View};
 
 /// Checks every rule of a bound table.
 pub(super) fn check(view: &View, binder: &mut Binder<'_>) {
@@ -26,21 +27,27 @@ pub(super) fn check(view: &View, binder: &mut Binder<'_>) {
     if identity == ReplicaIdentity::Key {
         known.extend(view.keeping.iter().flat_map(|keeping| keeping.columns.iter().copied()));
     }
-    let mut needs = Needs { known, binder };
+    let mut needs = Needs { known, slots: &view.slots, binder };
     let place = needs.binder.table.place.clone();
     // What is remembered passed the filter, and what did not pass it is not remembered.
     if view.rules.iter().any(|rule| rule.when.sees_log()) && view.keeping.is_none() {
-        for test in &view.filter.tests {
-            needs.check("the filter", &test.column, &place);
-        }
+        view.filter.each_cell(&mut |cell| needs.check("the filter", cell, &place));
+    }
+    if let Some(moved) = &view.moved {
+        let mut check = |cell: &Cell| needs.check("the move", cell, &place);
+        moved.by.iter().for_each(|pick| pick.each_cell(&mut check));
     }
     for rule in &view.rules {
         needs.rule(rule, view);
+    }
+    for raised in &view.exceptions {
+        needs.end(raised, view);
     }
 }
 
 struct Needs<'a, 'b> {
     known: HashSet<usize>,
+    slots: &'a [Slot],
     binder: &'a mut Binder<'b>,
 }
 
@@ -61,9 +68,21 @@ impl Needs<'_, '_> {
             self.update(rule);
         }
         if rule.when.has(Step::Deleted) || rule.when.has(Step::Moved) {
-            needed_of_deleted(rule, view, &mut |cell| {
-                self.check("the event of a delete", cell, place);
-            });
+            let mut check = |cell: &Cell| self.check("the event of a delete", cell, place);
+            rule.filter.each_cell(&mut check);
+            needed_of_deleted(rule, view, &mut check);
+        }
+    }
+
+    /// An exception that is open must be closed when its row goes, or it never is. That of another
+    /// thing is looked at then.
+    fn end(&mut self, raised: &ExceptionPlan, view: &View) {
+        let place = &raised.closed.place;
+        let mut check = |cell: &Cell| self.check("the end of the exception", cell, place);
+        needed_of_deleted(&raised.closed, view, &mut check);
+        if raised.closed.key.is_some() && !raised.guards.is_empty() {
+            raised.opened.filter.each_cell(&mut check);
+            raised.lasts.inputs.iter().for_each(|(_, cell)| check(cell));
         }
     }
 
@@ -92,7 +111,13 @@ impl Needs<'_, '_> {
         }
     }
 
+    /// What is looked up is as well known as the columns that lead to it.
     fn check(&mut self, what: &str, cell: &Cell, place: &Place) {
+        if let Origin::Looked { slot, .. } = cell.origin {
+            let Some(slot) = self.slots.get(slot) else { return };
+            slot.by.iter().for_each(|pick| pick.each_cell(&mut |by| self.check(what, by, place)));
+            return;
+        }
         let Some(own) = cell.own().filter(|own| !self.known.contains(own)) else { return };
         let Some(column) = self.binder.schema.columns.get(own) else { return };
         let (name, table) = (&column.name, &self.binder.schema.name);
@@ -113,7 +138,6 @@ fn needed_of_deleted(rule: &RulePlan, view: &View, each: &mut dyn FnMut(&Cell)) 
         Some(key) => key.iter().for_each(|pick| pick.each_cell(each)),
         None => view.key.iter().for_each(&mut *each),
     }
-    rule.filter.tests.iter().for_each(|test| each(&test.column));
     let plant = rule.plant.as_ref().or(view.plant.as_ref());
     for scope in std::iter::once(&view.company).chain(plant) {
         if let Scope::Column(cell, _) = scope {

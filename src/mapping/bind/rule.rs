@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::column::Binder;
 use super::{filter, optional, scope};
 use crate::canonical::{EventDef, EventTemplate, catalog};
-use crate::mapping::file::{self, CONTENT, Moved, Rule, State, Transition, Voice};
+use crate::mapping::file::{self, CONTENT, Moved, Rule, State, Table, Transition, Voice};
 use crate::mapping::plan::{ExceptionPlan, LinkPlan, RulePlan};
 use crate::mapping::stage::{Bound, Written};
 
@@ -79,8 +79,13 @@ fn link(
 pub(super) fn moved(moved: &Moved<Written>, binder: &mut Binder<'_>) -> Option<Moved<Bound>> {
     let by = binder.picks(&moved.by);
     binder.take_used();
-    let to = format!("{}/{}", binder.mapping.name, moved.to);
-    Some(Moved { to: to.into(), by: by? })
+    let to = arrival(binder.mapping.tables.get(&*moved.to)?, binder);
+    Some(Moved { to, by: by? })
+}
+
+/// Under which name rows arrive at a table: those of one company do not arrive at another's.
+pub(super) fn arrival(to: &Table, binder: &Binder<'_>) -> Box<str> {
+    format!("{}/{}\u{1f}{}", binder.mapping.name, to.alias, binder.prefix_of(to)).into()
 }
 
 /// For the id of a change that could not even be looked at.

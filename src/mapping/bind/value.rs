@@ -31,8 +31,8 @@ pub(in crate::mapping) struct Children {
     pub guards: Box<[usize]>,
     /// What identifies an item, if not its table's key.
     pub key: Option<Box<[Pick<Bound>]>>,
-    /// The cell they are sorted by.
-    pub sort: Option<Cell>,
+    /// The cell they are sorted by, and what must be looked up for it.
+    pub sort: Option<(Cell, Box<[usize]>)>,
     /// What they are written as.
     pub fields: Box<[Field<Bound>]>,
     /// What they look up.
@@ -213,7 +213,9 @@ impl Binder<'_> {
         let guards = binder.take_used();
         let fields = binder.fields(&children.fields);
         let key = children.key.as_ref().map(|key| binder.picks(key));
-        let sort = children.sort.as_ref().map(|sort| binder.cell(sort));
+        binder.take_used();
+        let sort =
+            children.sort.as_ref().map(|sort| Some((binder.cell(sort)?, binder.take_used())));
         let slots = std::mem::take(&mut binder.slots).into();
         let prefix = self.prefix_of(table);
         Some(Children {

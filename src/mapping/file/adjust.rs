@@ -124,6 +124,11 @@ impl Operand<Written> {
         let text = node.as_text(findings)?;
         let mut scratch = String::new();
         match codec::decimal(text, &mut scratch) {
+            Some(number) if number.bytes().all(|c| matches!(c, b'-' | b'.' | b'0')) => {
+                let problem = "converted by nothing, every value would be nothing, or none";
+                findings.error(&node.place, problem, "write a number other than 0, or a column");
+                None
+            }
             Some(number) => Some(Self::Constant(number.into())),
             None => ColumnName::parse(node, findings).map(Self::Column),
         }

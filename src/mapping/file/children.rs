@@ -54,7 +54,7 @@ impl Children {
         Some(Self {
             table: table.to_owned(),
             lookup: lookup.to_owned(),
-            condition: fields.get("if").and_then(|node| Formula::condition(node, findings)),
+            condition: fields.get("if").and_then(|node| Formula::still(node, findings)),
             key: fields.get("key").map(|node| Pick::parse_list(node, findings)),
             sort: fields.get("sort").and_then(|node| ColumnName::parse(node, findings)),
             fields: parsed,

@@ -65,8 +65,8 @@ impl Field<Written> {
         let other = fields.required(second.0, findings);
         let required =
             fields.get("required").and_then(|node| node.as_bool(findings)).unwrap_or(false);
-        let value =
-            Part::parse_as(keys::VALUE, (&FieldKind::Decimal, Form::Any), value?, codes, findings);
+        let number = (&FieldKind::Decimal, form(def));
+        let value = Part::parse_as(keys::VALUE, number, value?, codes, findings);
         let other =
             Part::parse_as(keys::UNIT, (&FieldKind::Text, second.1), other?, codes, findings)?;
         let shape = if def.kind == FieldKind::Quantity { Shape::Quantity } else { Shape::Money };

@@ -2,7 +2,7 @@
 
 use super::names::ColumnName;
 use crate::document::{Content, Findings, Node, Place};
-use crate::mapping::expression::{Expression, Type};
+use crate::mapping::expression::{Expression, Moment, Type};
 use crate::mapping::keys;
 use crate::mapping::stage::{Stage, Written};
 
@@ -43,6 +43,23 @@ impl Formula {
     /// Reads a condition.
     pub(super) fn condition(node: &Node, findings: &mut Findings) -> Option<Self> {
         Self::parse(node, Type::Bool, findings)
+    }
+
+    /// Reads a condition on a row at one moment.
+    pub(super) fn still(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let condition = Self::condition(node, findings)?;
+        condition.refuse_old(findings);
+        Some(condition)
+    }
+
+    /// What sees a row at one moment cannot compare it with another.
+    pub(super) fn refuse_old(&self, findings: &mut Findings) {
+        let mut references = self.expression.references();
+        if let Some(old) = references.find(|reference| reference.moment == Moment::Old) {
+            let problem =
+                "a row is seen at one moment here: nothing is `old`, and nothing `changed`";
+            findings.error(&old.place, problem, "compare with what was in the `if` of a rule");
+        }
     }
 
     /// The columns it looks at.

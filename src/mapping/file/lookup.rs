@@ -99,7 +99,7 @@ impl Lookup {
         let fields = entry.value.fields(keys::LOOKUP, findings)?;
         let to = fields.required("to", findings).and_then(|node| node.as_text(findings));
         let by = fields.required("by", findings).map(|node| Pick::parse_list(node, findings));
-        let condition = fields.get("if").and_then(|node| Formula::condition(node, findings));
+        let condition = fields.get("if").and_then(|node| Formula::still(node, findings));
         let missing = match fields.get("missing") {
             None => Missing::DeadLetter,
             Some(node) => Missing::parse(node, findings)?,

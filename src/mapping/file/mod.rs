@@ -5,6 +5,7 @@
 //! [`stage`](super::stage).
 
 mod adjust;
+mod agreement;
 mod authority;
 mod children;
 mod codec;

@@ -126,7 +126,10 @@ impl Part<Written> {
             Codec::Text | Codec::Code(_) => self.form.describe(),
             Codec::Duration(_) => Form::Duration.describe(),
             Codec::Integer => "a whole number".to_owned(),
-            Codec::Decimal | Codec::Float(_) | Codec::Implied(_) => "a decimal".to_owned(),
+            Codec::Decimal | Codec::Float(_) | Codec::Implied(_) => match &self.form {
+                Form::Any => "a decimal".to_owned(),
+                form => form.describe(),
+            },
             Codec::Date(_) => "a day (`YYYY-MM-DD`)".to_owned(),
             Codec::Instant(_) => "an instant (RFC 3339 in UTC)".to_owned(),
             Codec::Moment => "a day or an instant".to_owned(),
@@ -142,7 +145,7 @@ impl Part<Written> {
             Codec::Bool(_) => is_canonical(value, &FieldKind::Bool),
             Codec::Integer => is_canonical(value, &FieldKind::Integer),
             Codec::Decimal | Codec::Float(_) | Codec::Implied(_) => {
-                is_canonical(value, &FieldKind::Decimal)
+                is_canonical(value, &FieldKind::Decimal) && self.form.admits(value)
             }
             Codec::Date(_) => is_canonical(value, &FieldKind::Date),
             Codec::Instant(_) => is_canonical(value, &FieldKind::Instant),

@@ -82,6 +82,7 @@ impl Rule {
             .and_then(|node| Transition::parse(event, node, &shared.codes, findings));
         rule.became = fields.get("became").and_then(|node| Formula::condition(node, findings));
         rule.changed = columns(&fields, "changed", findings);
+        rule.check_changed(findings);
         Some(rule)
     }
 
@@ -119,6 +120,16 @@ impl Rule {
         };
         rule.check_required(written, findings);
         rule
+    }
+
+    /// What is looked up is the same before and after.
+    fn check_changed(&self, findings: &mut Findings) {
+        for column in self.changed.iter().filter(|column| column.name.contains('.')) {
+            let problem =
+                format!("`{}` is looked up, and only the row itself changes", column.name);
+            let mend = "name columns of the table, such as the one that leads there";
+            findings.error(&column.place, problem, mend);
+        }
     }
 
     /// The schema's required fields must come from somewhere.
@@ -210,6 +221,11 @@ fn extensions(fields: &Fields<'_>, findings: &mut Findings) -> Vec<(Box<str>, Co
     for (name, column) in &extensions {
         let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
         let plain = name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+        let named = |(known, _): &&(Box<str>, ColumnName)| known == name;
+        if extensions.iter().filter(named).count() > 1 {
+            let mend = "give one of them a name of its own: `{ u_color: <column> }`";
+            findings.error(&column.place, format!("two extensions are called `{name}`"), mend);
+        }
         if !starts || !plain {
             let mend = "name it yourself: `{ u_color: <column> }`, of a-z, 0-9 and `_`";
             findings.error(&column.place, format!("`{name}` is no name of an extension"), mend);

@@ -31,7 +31,7 @@ impl Sum {
         let from = fields.required("children", findings)?;
         let of = fields.required("of", findings);
         let of = of.and_then(|node| ColumnName::parse(node, findings));
-        let condition = fields.get("if").and_then(|node| Formula::condition(node, findings));
+        let condition = fields.get("if").and_then(|node| Formula::still(node, findings));
         let Some((table, lookup)) = from.as_text(findings)?.split_once('.') else {
             let mend = "write `children: <table>.<its lookup that leads here>`";
             findings.error(&from.place, "which rows are summed?", mend);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::deleted::Deleted;
 use super::filter::Filter;
+use super::formula::Pick;
 use super::lookup::Lookup;
 use super::names::ColumnName;
 use super::reading::ReadingRules;
@@ -88,6 +89,8 @@ impl Table {
             selector: selector?,
         };
         table.check_captures(findings);
+        table.check_filter(findings);
+        table.check_own(findings);
         Some(table)
     }
 
@@ -110,6 +113,7 @@ impl Table {
         }
         if filter.condition.is_some() {
             self.filter.condition = filter.condition;
+            self.check_filter(findings);
         }
         self.check_captures(findings);
     }
@@ -122,6 +126,24 @@ impl Table {
     /// The sum of that name.
     pub(in crate::mapping) fn sum(&self, name: &str) -> Option<&Sum> {
         self.sums.iter().find(|sum| sum.name == name)
+    }
+
+    /// A table's filter is asked of the row before and of the row after, each for itself.
+    fn check_filter(&self, findings: &mut Findings) {
+        self.filter.condition.iter().for_each(|condition| condition.refuse_old(findings));
+    }
+
+    /// What tells a row, what is ignored of it and where it moves are matters of the row alone.
+    fn check_own(&self, findings: &mut Findings) {
+        let moved = self.deleted.iter().filter_map(|deleted| deleted.moved.as_ref());
+        let by = moved.flat_map(|moved| moved.by.iter().flat_map(Pick::columns));
+        let own = self.key.iter().flatten().chain(&self.ignore).cloned();
+        for column in own.chain(by) {
+            if column.name.contains('.') || self.sum(&column.name).is_some() {
+                let problem = format!("`{}` is no column of the row itself", column.name);
+                findings.error(&column.place, problem, "name a column of the table");
+            }
+        }
     }
 
     fn check_captures(&self, findings: &mut Findings) {

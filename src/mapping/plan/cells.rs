@@ -86,6 +86,14 @@ fn each_of_scope(scope: &Scope<Bound>, each: &mut dyn FnMut(&Cell)) {
     }
 }
 
+impl Filter<Bound> {
+    /// Calls `each` for every cell of the row that is judged.
+    pub(in crate::mapping) fn each_cell(&self, each: &mut dyn FnMut(&Cell)) {
+        self.tests.iter().for_each(|test| each(&test.column));
+        self.condition.iter().for_each(|formula| formula.each_cell(each));
+    }
+}
+
 impl Part<Bound> {
     /// Calls `each` for every cell.
     pub(in crate::mapping) fn each_cell(&self, each: &mut dyn FnMut(&Cell)) {

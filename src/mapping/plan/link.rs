@@ -221,6 +221,8 @@ impl LinkPlan {
             None => join_cells(&view.key, row),
         };
         let other = if holds { join(&self.by, row)? } else { Value::Null };
-        Ok(own.text().zip(other.text()))
+        // No entity has an empty key: a column that is blank leads nowhere.
+        let named = |key: Value<'v>| key.text().filter(|key| !key.is_empty());
+        Ok(named(own).zip(named(other)))
     }
 }

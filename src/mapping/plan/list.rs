@@ -1,9 +1,5 @@
 //! Lists: the rows that point to a row, each with fields of its own.
 
-use std::cmp::Ordering;
-
-use erpbridge_connector::Value;
-
 use super::failure::{Failure, Trouble};
 use super::look::look_up;
 use super::row::Row;
@@ -21,6 +17,9 @@ const MAX_ITEMS: usize = 1000;
 
 /// More than this are not looked through for those that belong.
 const MAX_FILTERED: usize = 10_000;
+
+/// A row of a list, with its remembered key.
+type Child = (Box<str>, KeptRow);
 
 fn within(name: &str, rows: usize, most: usize) -> Result<(), Failure> {
     if rows <= most {
@@ -48,8 +47,8 @@ impl Children {
             rows = self.filtered(rows, condition, row, memory)?;
             within(name, rows.len(), MAX_ITEMS)?;
         }
-        if let Some(sort) = &self.sort {
-            rows.sort_by(|(_, one), (_, other)| self.compare(sort, one, other, row));
+        if let Some((sort, wanted)) = &self.sort {
+            rows = self.sorted(rows, sort, wanted, row, memory)?;
         }
         writer.list(name, |list| {
             for (key, kept) in &rows {
@@ -72,11 +71,11 @@ impl Children {
     /// The rows for which a condition holds.
     fn filtered(
         &self,
-        rows: Vec<(Box<str>, KeptRow)>,
+        rows: Vec<Child>,
         condition: &Formula,
         row: &Row<'_>,
         memory: &mut Memory<'_>,
-    ) -> Result<Vec<(Box<str>, KeptRow)>, Trouble> {
+    ) -> Result<Vec<Child>, Trouble> {
         let mut wanted = Vec::new();
         for (key, kept) in rows {
             let mut looked = LookedRows::new();
@@ -99,17 +98,28 @@ impl Children {
     }
 
     /// By number where both are numbers; what has no value comes last.
-    fn compare(&self, sort: &Cell, one: &KeptRow, other: &KeptRow, row: &Row<'_>) -> Ordering {
-        let read = |kept| {
-            let sight = Sight { row: Ground::Kept(kept, self.count), looked: &[], ..row.is };
-            match sort.read(&sight) {
-                Value::Text(text) => Some(row.is.desk.copy(text)),
-                Value::Null | Value::Absent => None,
-            }
-        };
-        match (read(one), read(other)) {
+    fn sorted(
+        &self,
+        rows: Vec<Child>,
+        sort: &Cell,
+        wanted: &[usize],
+        row: &Row<'_>,
+        memory: &mut Memory<'_>,
+    ) -> Result<Vec<Child>, Trouble> {
+        let desk = row.is.desk;
+        let mut placed = Vec::with_capacity(rows.len());
+        for child in rows {
+            let mut looked = LookedRows::new();
+            looked.resize_with(self.slots.len(), Default::default);
+            let ground = Ground::Kept(&child.1, self.count);
+            look_up(&self.slots, wanted, ground, &mut looked, desk, memory)?;
+            let place = sort.read(&Sight { row: ground, looked: &looked, ..row.is });
+            placed.push((place.text().map(|place| desk.copy(place)), child));
+        }
+        placed.sort_by(|(one, _), (other, _)| match (one, other) {
             (Some(one), Some(other)) => codec::compare(one, other),
             (one, other) => other.is_some().cmp(&one.is_some()),
-        }
+        });
+        Ok(placed.into_iter().map(|(_, child)| child).collect())
     }
 }

@@ -43,12 +43,16 @@ pub(super) fn look_up(
 
 impl Slot {
     fn find(&self, row: &Row<'_>, memory: &mut Memory<'_>) -> Result<Looked, Trouble> {
-        let leads = self.condition.as_ref().map_or(Ok(true), |condition| row.holds(condition))?;
+        let leads = match self.condition.as_ref().map_or(Ok(true), |only| row.holds(only)) {
+            Err(failure) if failure.reason == Reason::AbsentValue => return Ok(Looked::Unasked),
+            leads => leads?,
+        };
         let key = match join(&self.by, row)? {
             _ if !leads => return Ok(Looked::Nowhere),
             Value::Text(key) => key,
             Value::Null => return Ok(Looked::Nowhere),
-            Value::Absent => return Err(Failure::absent(&self.path).into()),
+            // What it would say is not known either: an event of a deleted row may do without.
+            Value::Absent => return Ok(Looked::Unasked),
         };
         let key = row.is.desk.prefixed(&self.prefix, key);
         if let Some(sum) = &self.sum {

@@ -91,8 +91,8 @@ pub(super) struct View {
     pub(super) ignored: Vec<usize>,
     pub(super) keeping: Option<Keeping>,
     pub(super) moved: Option<Moved<Bound>>,
-    /// Whether rows of other tables move here.
-    pub(super) arrives: bool,
+    /// Under which name rows of other tables move here, if any do.
+    pub(super) arrival: Option<Box<str>>,
     pub(super) slots: Box<[Slot]>,
     pub(super) rules: Box<[RulePlan]>,
     pub(super) exceptions: Box<[ExceptionPlan]>,
@@ -196,7 +196,7 @@ impl TablePlan {
 
     /// Whether anything is remembered of the table.
     pub fn keeps(&self) -> bool {
-        self.views.iter().any(|view| view.keeping.is_some() || view.arrives)
+        self.views.iter().any(|view| view.keeping.is_some() || view.arrival.is_some())
     }
 
     /// Whether applying a change changes what is remembered, so that it must be done even if its
@@ -284,9 +284,9 @@ impl View {
         {
             pass.step = Step::Moved;
         }
-        let arrived = pass.step == Step::Inserted && self.arrives;
-        let key = if arrived { value::join_cells(&self.key, &row).text() } else { None };
-        !key.is_some_and(|key| memory.moved_here(&self.alias, key))
+        let arrival = self.arrival.as_deref().filter(|_| pass.step == Step::Inserted);
+        let key = arrival.and_then(|_| value::join_cells(&self.key, &row).text());
+        !arrival.zip(key).is_some_and(|(arrival, key)| memory.moved_here(arrival, key))
     }
 
     /// Makes the rule's event, if it fires. Whether it did.

@@ -69,11 +69,11 @@ impl TablePlan {
 
 impl View {
     fn arrive(&self, change: &NetChange<'_>, memory: &mut Memory<'_>, desk: &Desk) {
-        let after = change.after.as_ref().filter(|_| self.arrives);
-        if let Some(image) = after.filter(|_| change.operation == Operation::Insert)
+        let after = change.after.as_ref().filter(|_| change.operation == Operation::Insert);
+        if let Some((image, arrival)) = after.zip(self.arrival.as_deref())
             && let Some(key) = join_cells(&self.key, &alone(image, desk)).text()
         {
-            memory.arrive(&self.alias, key);
+            memory.arrive(arrival, key);
         }
     }
 }

@@ -33,7 +33,7 @@ pub(in crate::mapping) enum Ground<'v> {
 /// What became of a lookup.
 #[derive(Clone, Debug, Default)]
 pub(in crate::mapping) enum Looked {
-    /// Nobody asked yet.
+    /// Nobody asked yet, or the log does not say where it leads.
     #[default]
     Unasked,
     /// It leads nowhere.

@@ -188,7 +188,8 @@ impl View {
     /// Whether the row only came from another table.
     fn only_moved_here(&self, change: &NetChange<'_>, work: &Work<'_, '_>) -> bool {
         let key = self.key_of(change, work.desk);
-        self.arrives && key.is_some_and(|key| work.memory.moved_here(&self.alias, key))
+        let arrival = self.arrival.as_deref();
+        arrival.zip(key).is_some_and(|(arrival, key)| work.memory.moved_here(arrival, key))
     }
 
     /// What tells the row from all others that may have something waiting.

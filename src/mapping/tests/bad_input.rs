@@ -195,6 +195,18 @@ fn a_row_with_an_unknown_unit_is_a_dead_letter() {
     assert_eq!(letter.row["after"]["cur"], "PCE");
 }
 
+#[test]
+fn a_conversion_by_nothing_is_refused() {
+    let rules = |convert: &str| {
+        FULL.replacen("value: tot,", &format!("value: {{ from: tot, convert: {convert} }},"), 1)
+    };
+    for by in ["{ factor: 0 }", "{ factor: -0.00 }", "{ numerator: 1, denominator: 0, scale: 2 }"] {
+        let found = first(&orders(&rules(by)));
+        assert!(found.contains("converted by nothing"), "{by}: {found}");
+    }
+    assert_eq!(problems(&orders(&rules("{ factor: 0.001 }"))), Vec::<String>::new());
+}
+
 const SITES: &str = "
 mapping: sites
 company: { constant: acme }

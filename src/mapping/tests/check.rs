@@ -354,6 +354,47 @@ fn a_zone_is_said_for_all_columns_and_a_site_says_its_own() {
     assert!(problems(&wrong).join("\n").contains("not a zone"));
 }
 
+#[test]
+fn what_tells_a_row_is_of_the_row_itself() {
+    for (from, to) in [
+        ("deleted: physical", "key: [up.no]\n    deleted: physical"),
+        ("ignore: [touched]", "ignore: [up.no]"),
+        ("deleted: physical", "deleted: { moved_to: orders, by: [up.no], otherwise: physical }"),
+    ] {
+        let found = problems(&orders(FULL).replace(from, to)).join("\n");
+        assert!(found.contains("`up.no` is no column of the row itself"), "{to}: {found}");
+    }
+}
+
+#[test]
+fn what_can_never_be_seen_to_change_is_not_watched() {
+    let rule = |more: &str| {
+        let rules = format!(
+            "  - {{ emit: procurement.purchaseorder.changed, on: orders, when: updated, {more}, fields: {{ supplier: su }} }}\n  \
+             - {{ emit: procurement.purchaseorder.deleted, on: orders, when: deleted }}\n"
+        );
+        orders(&rules).replace("codes:", "  lines: { table: erp.line, deleted: ignore, lookups: { order: { to: orders, by: po, if: 'kind == 1' } } }\ncodes:")
+    };
+    let found = |text: &str| problems(text).join("\n");
+    assert!(found(&rule("changed: [up.no]")).contains("only the row itself changes"));
+    assert!(found(&rule("changed: [touched]")).contains("a change of `touched` alone is ignored"));
+    let twice = found(&rule("extensions: [U_Color, u_color]"));
+    assert!(twice.contains("two extensions are called `u_color`"), "{twice}");
+    let seen = "a row is seen at one moment here";
+    let conditional = |condition: &str| {
+        rule("changed: [no]")
+            .replace("{ kind: OP }", &format!("{{ kind: OP }}\n    if: '{condition}'"))
+    };
+    assert!(
+        found(&conditional("old.st != st")).contains(seen),
+        "{}",
+        found(&conditional("old.st != st"))
+    );
+    assert!(found(&conditional("changed(st)")).contains(seen));
+    assert!(!found(&conditional("new.st != no")).contains(seen));
+    assert!(found(&rule("changed: [no]").replace("'kind == 1'", "'changed(po)'")).contains(seen));
+}
+
 /// The shape of a remembered table differs when its rows would be found, read or chosen otherwise.
 #[test]
 fn what_is_remembered_is_read_anew_when_rows_are_found_read_or_chosen_otherwise() {

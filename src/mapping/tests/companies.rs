@@ -1,4 +1,4 @@
-//! Whose row it is, where that must be looked up.
+//! Whose row it is, and which rows are there for whom.
 
 use super::lists::hold;
 
@@ -87,4 +87,69 @@ cases:
 #[test]
 fn a_row_outside_of_its_tables_condition_is_not_found_by_others() {
     hold(FILTERED, OUTSIDE);
+}
+
+const MOVING: &str = r"
+mapping: shop
+company: { capture: company }
+tables:
+  work: { pattern: 's\.(?<company>\w+)_work', deleted: { moved_to: history, by: [id], otherwise: cancelled } }
+  history: { pattern: 's\.(?<company>\w+)_history', deleted: ignore }
+events:
+  - { emit: procurement.purchaseorder.archived, on: work, when: moved }
+  - { emit: procurement.purchaseorder.cancelled, on: work, when: deleted }
+";
+
+#[test]
+fn a_row_moves_within_its_company() {
+    let cases = "
+tables:
+  s.one_work: { columns: { id: integer }, identity: full }
+  s.one_history: { columns: { id: integer }, identity: full }
+  s.two_work: { columns: { id: integer }, identity: full }
+  s.two_history: { columns: { id: integer }, identity: full }
+cases:
+  - name: order 7 of one company is archived while that of the other is cancelled
+    transactions:
+      - - { delete: s.one_work, row: { id: 7 } }
+        - { delete: s.two_work, row: { id: 7 } }
+        - { insert: s.two_history, row: { id: 7 } }
+    expect:
+      - event: procurement.purchaseorder.cancelled
+        subject: erp.case.one._.procurement.purchaseorder.cancelled
+      - event: procurement.purchaseorder.archived
+        subject: erp.case.two._.procurement.purchaseorder.archived
+";
+    hold(MOVING, cases);
+}
+
+const LINKED: &str = "
+mapping: shop
+company: { constant: acme }
+tables: { moves: { table: s.move, deleted: ignore } }
+links:
+  - { on: moves, from: inventory.movement, follows: procurement.purchaseorderline, by: base }
+events:
+  - emit: inventory.movement.recorded
+    on: moves
+    when: [inserted, updated]
+    fields: { kind: { constant: receipt }, item: it, quantity: { value: qty, unit: { constant: C62 } } }
+";
+
+#[test]
+fn an_empty_text_leads_to_nothing() {
+    let cases = "
+tables: { s.move: { columns: { id: integer, base: text, it: text, qty: decimal } } }
+cases:
+  - name: a movement without an order has itself for its origin
+    transactions:
+      - - { insert: s.move, row: { id: 1, base: '', it: A, qty: 2 } }
+      - - { update: s.move, row: { id: 1, base: '', it: A, qty: 2 }, set: { qty: 3 } }
+    expect:
+      - event: inventory.movement.recorded
+        headers: { ce-correlationid: movement/1 }
+      - event: inventory.movement.recorded
+        headers: { ce-correlationid: movement/1 }
+";
+    hold(LINKED, cases);
 }

@@ -127,3 +127,30 @@ cases:
 ";
     assert_eq!(failures(DRAFTS, cases), Vec::<String>::new());
 }
+
+#[test]
+fn an_exception_that_holds_already_is_opened_by_the_snapshot_that_finds_it() {
+    let mapping = "
+mapping: shop
+company: { constant: acme }
+tables: { lines: { table: erp.line, deleted: ignore } }
+exceptions:
+  - { raise: overreceipt, on: lines, while: 'came > ordered', fields: { order: po, order_line: id } }
+";
+    let cases = "
+tables:
+  erp.line: { columns: { id: integer, po: integer, ordered: decimal, came: decimal }, identity: full }
+cases:
+  - name: more came than was ordered, and some of it goes back
+    transactions:
+      - - { read: erp.line, row: { id: 1, po: 7, ordered: '10', came: '12' } }
+        - { read: erp.line, row: { id: 2, po: 7, ordered: '10', came: '10' } }
+      - - { update: erp.line, row: { id: 1, po: 7, ordered: '10', came: '12' }, set: { came: '10' } }
+    expect:
+      - event: exception.overreceipt.opened
+        headers: { ce-snapshot: 'true' }
+        data: { entity: { key: '1' } }
+      - event: exception.overreceipt.closed
+";
+    assert_eq!(failures(mapping, cases), Vec::<String>::new());
+}

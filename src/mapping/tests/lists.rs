@@ -81,6 +81,25 @@ fn a_condition_says_which_children_are_carried() {
 }
 
 #[test]
+fn a_list_is_sorted_by_what_its_items_look_up() {
+    let (head, _) = CASES.split_once("cases:\n").unwrap();
+    let given = "given: [ s.item: { id: 9, code: '0', kind: stock }, s.line: { id: 6, po: 1, item: 9, quantity: 1, state: O } ]";
+    let cases = format!(
+        "{head}cases:
+  - name: what is called 0 comes first
+    {given}
+    transactions:
+      - - {{ update: s.po, row: {{ id: 1, state: D, supplier: S1 }}, set: {{ state: R }} }}
+    expect:
+      - event: procurement.purchaseorder.released
+        data: {{ after: {{ lines: [ {{ key: '6' }}, {{ key: '1' }}, {{ key: '5' }} ] }} }}
+"
+    );
+    let sort = "children: lines.order\n        sort: item.code";
+    hold(&MAPPING.replace("children: lines.order", sort), &cases);
+}
+
+#[test]
 fn an_event_waits_for_what_its_items_look_up() {
     let (head, _) = CASES.split_once("cases:\n").unwrap();
     let cases = format!(

@@ -53,3 +53,31 @@ fn a_row_with_an_unknown_currency_is_a_dead_letter_and_one_with_an_old_currency_
         assert_eq!(run(rules, Operation::Insert, None, Some(known)).len(), 1);
     }
 }
+
+#[test]
+fn a_movement_of_less_than_nothing_is_a_dead_letter_until_its_sign_is_said() {
+    let rules = |value: &str| {
+        format!(
+            "
+  - emit: inventory.movement.recorded
+    on: orders
+    when: inserted
+    fields:
+      kind: {{ constant: issue }}
+      item: su
+      quantity: {{ value: {value}, unit: {{ constant: C62 }} }}
+  - {{ emit: procurement.purchaseorder.deleted, on: orders, when: deleted }}
+"
+        )
+    };
+    let issued = || Some(with(&[(8, "-4.0")]));
+    let batch = run(&rules("tot"), Operation::Insert, None, issued());
+    let [letter] = batch.dead_letters.as_slice() else { panic!("{:?}", batch.dead_letters) };
+    assert_eq!(letter.reason, Reason::Decode);
+    let detail = "column `tot` does not give a number of 0 or more";
+    assert!(letter.detail.ends_with(detail), "{}", letter.detail);
+    let told = run(&rules("{ from: tot, sign: absolute }"), Operation::Insert, None, issued());
+    assert_eq!((told.len(), told.dead_letters.len()), (1, 0));
+    let found = problems(&orders(&rules("{ constant: -4 }"))).join("\n");
+    assert!(found.contains("the constant `-4` is not a number of 0 or more"), "{found}");
+}

@@ -52,8 +52,22 @@ struct SessionGuard {
 
 impl Drop for SessionGuard {
     fn drop(&mut self) {
-        self.shared.database.state().end_transaction(self.id);
         self.shared.forget(self.id);
+        self.shared.database.state().end_transaction(self.id);
+    }
+}
+
+/// Ends the transaction of a session that is gone.
+struct Leftovers {
+    shared: Arc<Shared>,
+    id: u16,
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        if !self.shared.knows(self.id) {
+            self.shared.database.state().end_transaction(self.id);
+        }
     }
 }
 
@@ -182,8 +196,13 @@ impl Served {
         let guard = Cancel(Arc::clone(&cancelled));
         let (sender, mut pieces) = mpsc::channel(PIECES);
         let shared = Arc::clone(&self.shared);
-        let running =
-            tokio::task::spawn_blocking(move || work(&shared, &asked, session, &cancelled, sender));
+        let running = tokio::task::spawn_blocking(move || {
+            // If the client goes meanwhile, nobody else lets go what the request locks after that.
+            let guard = Leftovers { shared: Arc::clone(&shared), id: session.id };
+            let done = work(&shared, &asked, session, &cancelled, sender);
+            drop(guard);
+            done
+        });
         let mut writer = Writer::new(&mut self.writer, self.size, fault);
         let mut attention = false;
         loop {

@@ -186,6 +186,10 @@ impl Shared {
         locked(&self.sessions).insert(session.id, session.clone());
     }
 
+    pub(crate) fn knows(&self, session: u16) -> bool {
+        locked(&self.sessions).contains_key(&session)
+    }
+
     pub(crate) fn forget(&self, session: u16) {
         locked(&self.sessions).remove(&session);
     }

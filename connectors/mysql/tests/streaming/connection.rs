@@ -138,7 +138,8 @@ async fn a_server_whose_tls_is_too_old_is_told_from_one_that_has_none() {
 
 /// A packet with its length and number before it.
 fn packet(number: u8, body: &[u8]) -> Vec<u8> {
-    let mut packet = vec![u8::try_from(body.len()).unwrap(), 0, 0, number];
+    let [low, high] = u16::try_from(body.len()).unwrap().to_le_bytes();
+    let mut packet = vec![low, high, 0, number];
     packet.extend(body);
     packet
 }
@@ -164,6 +165,42 @@ async fn a_mariadb_user_may_be_known_by_a_key() {
     };
     let (error, length) = tokio::join!(lab.refused(None), playing);
     assert_eq!(length, 4 + 64, "a signature");
+    assert_told(&error, SourceErrorKind::Authentication, &["Access denied", "password"]);
+}
+
+/// A key whose other half nobody has.
+const SERVER_KEY: &[u8] = include_bytes!("server_key.pem");
+
+/// `MySQL` 8 asks for this, and no server of this suite can, so what it asks of a client that has
+/// no TLS is played here: a proof, and as the server remembers none, the password under its key.
+#[tokio::test]
+async fn a_user_of_mysql_8_needs_no_tls_and_sends_no_password_in_the_clear() {
+    let mut lab = Lab::new(Flavour::MariaDb, "by_sha2", TABLE).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    lab.config.port = listener.local_addr().unwrap().port();
+    lab.config.password = Some(Secret::new("sha2-secret"));
+    let playing = async {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut said = Vec::new();
+        let switch = [b"\xfecaching_sha2_password\0".as_slice(), &[7; 20], b"\0"].concat();
+        let key = [b"\x01", SERVER_KEY].concat();
+        let asks = [greeting(), packet(2, &switch), packet(4, &[1, 4]), packet(6, &key)];
+        for ask in asks {
+            client.write_all(&ask).await.unwrap();
+            let mut answer = vec![0; 1024];
+            let length = client.read(&mut answer).await.unwrap();
+            answer.truncate(length);
+            said.push(answer);
+        }
+        let refusal = packet(8, b"\xff\x15\x04#28000Access denied");
+        client.write_all(&refusal).await.unwrap();
+        said
+    };
+    let (error, said) = tokio::join!(lab.refused(None), playing);
+    let lengths: Vec<usize> = said.iter().skip(1).map(Vec::len).collect();
+    assert_eq!(lengths, [4 + 32, 4 + 1, 4 + 256], "a proof, a question for the key, a secret");
+    let password = b"sha2-secret";
+    assert!(!said.concat().windows(password.len()).any(|part| part == password));
     assert_told(&error, SourceErrorKind::Authentication, &["Access denied", "password"]);
 }
 

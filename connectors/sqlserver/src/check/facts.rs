@@ -41,12 +41,16 @@ pub(super) struct Server {
     pub(super) edition: i64,
     pub(super) edition_name: String,
     pub(super) snapshots_allowed: bool,
-    pub(super) sees_server_state: bool,
+    /// Whether it may ask for the place of a transaction in the log.
+    pub(super) sees_transactions: bool,
     /// The user's name in the database.
     pub(super) user: String,
     /// The login's on the server.
     pub(super) login: String,
 }
+
+/// The edition without a server of its own.
+pub(super) const AZURE: i64 = 5;
 
 /// What is there of change data capture.
 #[derive(Debug, Default)]
@@ -141,20 +145,23 @@ SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)),
        CAST(SERVERPROPERTY('Edition') AS nvarchar(128)),
        d.snapshot_isolation_state,
        HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE'),
-       USER_NAME(), SUSER_SNAME()
+       USER_NAME(), SUSER_SNAME(),
+       HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'VIEW DATABASE STATE')
 FROM sys.databases AS d
 WHERE d.name = DB_NAME()";
 
 async fn server(session: &mut Session) -> Result<Server, SourceError> {
     let row = session.row("ask the server about itself", SERVER, &[]).await?;
     let Some(row) = row else { return Ok(Server::default()) };
+    let edition = row.integer(1).unwrap_or_default();
     let version = row.text(0).unwrap_or_default().split('.');
     Ok(Server {
         version: version.map_while(|part| part.parse().ok()).collect(),
-        edition: row.integer(1).unwrap_or_default(),
+        edition,
         edition_name: row.string(2),
         snapshots_allowed: row.integer(3) == Some(1),
-        sees_server_state: row.flag(4),
+        // The cloud's server is shared, so the right is the database's there.
+        sees_transactions: row.flag(if edition == AZURE { 7 } else { 4 }),
         user: row.string(5),
         login: row.string(6),
     })

@@ -2,7 +2,7 @@
 
 use erpbridge_connector::{Finding, SnapshotMode};
 
-use super::facts::{Facts, Server};
+use super::facts::{AZURE, Facts, Server};
 use crate::config::SqlServerConfig;
 use crate::sql::identifier;
 use crate::tls;
@@ -86,9 +86,11 @@ fn snapshots(server: &Server, config: &SqlServerConfig) -> Vec<Finding> {
             "allow it; the server then keeps old versions of changed rows in tempdb",
         );
         findings.push(finding.with_sql(statement));
-    } else if !server.sees_server_state {
-        let statement =
-            format!("USE master; GRANT VIEW SERVER STATE TO {}", identifier(&config.user));
+    } else if !server.sees_transactions {
+        let statement = match server.edition {
+            AZURE => format!("GRANT VIEW DATABASE STATE TO {}", identifier(&server.user)),
+            _ => format!("USE master; GRANT VIEW SERVER STATE TO {}", identifier(&server.login)),
+        };
         let finding = Finding::warning(
             format!("login {}", config.user),
             "it may not ask for a transaction's place in the log: a snapshot has no exact place, \

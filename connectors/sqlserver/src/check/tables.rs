@@ -7,10 +7,13 @@ use crate::catalog::Instance;
 use crate::config::SqlServerConfig;
 use crate::feedback::disable_instance;
 use crate::sql::{self, identifier, literal};
-use crate::start::enable_table;
+use crate::start::{ROLE, enable_table};
 
 /// No table has more instances.
 const MOST_INSTANCES: usize = 2;
+
+/// No instance's name is longer.
+const LONGEST_NAME: usize = 100;
 
 pub(super) fn check(facts: &Facts, config: &SqlServerConfig) -> Vec<Finding> {
     let user = &facts.server.user;
@@ -22,7 +25,7 @@ pub(super) fn check(facts: &Facts, config: &SqlServerConfig) -> Vec<Finding> {
     for table in &facts.tables {
         findings.extend(unreadable(table, user));
         if capturable && known {
-            findings.extend(uncaptured(table));
+            findings.extend(uncaptured(table, user));
             findings.extend(unready(table));
             findings.extend(guarded(table, user));
             findings.extend(drifted(table));
@@ -72,11 +75,12 @@ fn unreadable(table: &Table, user: &str) -> Option<Finding> {
     })
 }
 
-fn uncaptured(table: &Table) -> Option<Finding> {
+fn uncaptured(table: &Table, user: &str) -> Option<Finding> {
     table.instances.is_empty().then(|| {
         let finding =
             Finding::error(table.name.to_string(), "it is not captured", "capture it as db_owner");
-        finding.with_sql(enable_table(&table.name.schema, &table.name.table))
+        let finding = finding.with_sql(enable_table(&table.name, Some(ROLE)));
+        finding.with_sql(add_member(ROLE, user))
     })
 }
 
@@ -111,11 +115,7 @@ fn guarded(table: &Table, user: &str) -> Vec<Finding> {
         );
         let mend = "put it into the role, so that whoever looks there sees that it reads them";
         let finding = Finding::warning(name, problem, mend);
-        Some(finding.with_sql(format!(
-            "EXEC sp_addrolemember {}, {}",
-            literal(role),
-            literal(user)
-        )))
+        Some(finding.with_sql(add_member(role, user)))
     };
     table.instances.iter().zip(&table.rights).filter_map(guard).collect()
 }
@@ -144,12 +144,14 @@ fn drifted(table: &Table) -> Option<Finding> {
 }
 
 fn second_instance(table: &Table, newest: &Instance) -> String {
-    let TableName { schema, table } = &table.name;
-    format!(
-        "{}, @capture_instance = {}",
-        enable_table(schema, table),
-        literal(&format!("{}_2", newest.name))
-    )
+    let name: String = newest.name.chars().take(LONGEST_NAME - 2).chain("_2".chars()).collect();
+    let enable = enable_table(&table.name, newest.role.as_deref());
+    format!("{enable}, @capture_instance = {}", literal(&name))
+}
+
+/// The statement that puts a user into a role, in every version.
+fn add_member(role: &str, user: &str) -> String {
+    format!("EXEC sp_addrolemember {}, {}", literal(role), literal(user))
 }
 
 fn two_instances(table: &Table) -> Option<Finding> {

@@ -22,7 +22,7 @@ use crate::catalog::{self, Instance, Shape};
 use crate::change_tables::{ddl_since, newest_ddl};
 use crate::position::{Lsn, Witness};
 use crate::session::Session;
-use crate::sql::literal;
+use crate::start::{ROLE, enable_table};
 
 /// An instance and what its rows are.
 #[derive(Clone, Debug)]
@@ -271,10 +271,8 @@ fn cleaned_up(table: &TableName, reached: Lsn, oldest: Lsn) -> SourceError {
 fn released(table: &TableName) -> SourceError {
     let message = format!("`{table}` is not captured any more");
     SourceError::new(SourceErrorKind::PositionLost, message).with_hint(format!(
-        "{BEGIN_ANEW}, once it is captured again: EXEC sys.sp_cdc_enable_table @source_schema = \
-         {}, @source_name = {}, @role_name = NULL",
-        literal(&table.schema),
-        literal(&table.table)
+        "{BEGIN_ANEW}, once it is captured again: {}",
+        enable_table(table, Some(ROLE))
     ))
 }
 

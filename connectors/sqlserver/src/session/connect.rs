@@ -131,7 +131,7 @@ fn address(config: &SqlServerConfig) -> String {
 }
 
 fn not_connected(config: &SqlServerConfig, error: tiberius::error::Error) -> SourceError {
-    let local = local_hint(&error);
+    let local = local_hint(config, &error);
     let error = failure::server_error(error, &format!("connect to {}", address(config)));
     let hint = told(&error).and_then(|number| login_hint(config, number)).or(local);
     match hint {
@@ -160,7 +160,7 @@ fn login_hint(config: &SqlServerConfig, number: u32) -> Option<String> {
 }
 
 /// What a person can do about an error on our side of the line.
-fn local_hint(error: &tiberius::error::Error) -> Option<String> {
+fn local_hint(config: &SqlServerConfig, error: &tiberius::error::Error) -> Option<String> {
     let words = error.to_string();
     let hint = match error {
         tiberius::error::Error::Tls(_)
@@ -177,9 +177,15 @@ fn local_hint(error: &tiberius::error::Error) -> Option<String> {
             "the server offers no TLS 1.2: install the server's updates, or see the README about \
              old servers"
         }
-        tiberius::error::Error::Protocol(_) if words.contains("encryption level") => {
+        error if failure::lacks_encryption(error) => {
             "the server has no encryption: install a certificate there, or set encrypt=disable \
              where nobody can listen"
+        }
+        // A server that forces encryption hangs up on a client without, and says no more.
+        tiberius::error::Error::Io { .. } | tiberius::error::Error::Protocol(_)
+            if config.tls.mode == TlsMode::Disable =>
+        {
+            "if this happens at every try, the server insists on encryption: set encrypt=required"
         }
         _ => return None,
     };

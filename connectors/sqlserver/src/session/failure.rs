@@ -52,6 +52,7 @@ pub(super) fn server_error(error: tiberius::error::Error, doing: &str) -> Source
 fn local_kind(error: &tiberius::error::Error) -> SourceErrorKind {
     match error {
         tiberius::error::Error::Tls(_) => SourceErrorKind::Setup,
+        error if lacks_encryption(error) => SourceErrorKind::Setup,
         tiberius::error::Error::Encoding(_)
         | tiberius::error::Error::Conversion(_)
         | tiberius::error::Error::Utf8
@@ -60,6 +61,11 @@ fn local_kind(error: &tiberius::error::Error) -> SourceErrorKind {
         // What breaks off in the middle of a packet is told as a violation of the protocol.
         _ => SourceErrorKind::Connection,
     }
+}
+
+/// Whether the server offers less encryption than is asked for. The library has no kind for it.
+pub(super) fn lacks_encryption(error: &tiberius::error::Error) -> bool {
+    matches!(error, tiberius::error::Error::Protocol(words) if words.contains("encryption level"))
 }
 
 pub(super) fn late(doing: &str, deadline: Duration) -> SourceError {

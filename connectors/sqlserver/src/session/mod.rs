@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use tokio_util::compat::Compat;
 
 use crate::cell::Cell;
-use crate::error_number::is_contention;
+use crate::error_number::{DEADLOCK, is_contention};
 
 pub use connect::connect;
 pub use failure::{Told, told};
@@ -45,6 +45,8 @@ pub struct Session {
     deadline: Duration,
     /// An answer is under way, or was left there.
     in_doubt: bool,
+    /// A transaction was begun, which a deadlock would end.
+    in_transaction: bool,
 }
 
 /// A value that is bound to a place in a statement: `@P1` is the first.
@@ -125,7 +127,7 @@ impl Row {
 
 impl Session {
     fn new(driver: Driver, deadline: Duration) -> Self {
-        Self { driver: Some(driver), deadline, in_doubt: false }
+        Self { driver: Some(driver), deadline, in_doubt: false, in_transaction: false }
     }
 
     /// Whether it may be asked.
@@ -149,7 +151,8 @@ impl Session {
     }
 
     /// The same, and asks again where the statement lost against somebody else's lock. Such
-    /// questions read only, so it makes no difference how often they are asked.
+    /// questions read only, so it makes no difference how often they are asked. But a deadlock
+    /// takes the transaction away with everything it saw; in one, nothing is asked again after it.
     pub async fn patient_rows(
         &mut self,
         doing: &str,
@@ -159,13 +162,21 @@ impl Session {
         let mut attempts = 1;
         loop {
             match self.rows(doing, sql, parameters).await {
-                Err(error) if attempts < ATTEMPTS && told(&error).is_some_and(is_contention) => {
+                Err(error) if attempts < ATTEMPTS && self.may_ask_again(&error) => {
                     tracing::debug!(%error, attempts, "asking again");
                     attempts += 1;
                     tokio::time::sleep(CONTENTION_PAUSE).await;
                 }
                 answered => return answered,
             }
+        }
+    }
+
+    fn may_ask_again(&self, error: &SourceError) -> bool {
+        match told(error) {
+            Some(DEADLOCK) => !self.in_transaction,
+            Some(number) => is_contention(number),
+            None => false,
         }
     }
 
@@ -184,6 +195,12 @@ impl Session {
         self.rows(doing, sql, &[]).await.map(drop)
     }
 
+    /// Begins a transaction by these statements. It lasts as long as the session.
+    pub async fn begin(&mut self, doing: &str, sql: &str) -> Result<(), SourceError> {
+        self.in_transaction = true;
+        self.run(doing, sql).await
+    }
+
     /// Asks and hands the rows over as they come. A statement without parameters goes as a batch,
     /// so that what it sets holds for the session.
     pub async fn ask<'s>(
@@ -193,7 +210,7 @@ impl Session {
         parameters: &[Parameter<'s>],
     ) -> Result<Answer<'s>, SourceError> {
         let usable = self.is_usable();
-        let Self { driver, deadline, in_doubt } = self;
+        let Self { driver, deadline, in_doubt, .. } = self;
         let driver = driver.as_mut().filter(|_| usable).ok_or_else(|| failure::gone(doing))?;
         *in_doubt = true;
         match timeout(*deadline, begin(driver, sql, parameters)).await {

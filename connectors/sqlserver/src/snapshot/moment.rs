@@ -130,7 +130,7 @@ impl Moment {
     async fn look(&mut self, undisturbed: bool) -> Result<Option<Stand>, SourceError> {
         let doing = "begin to read as of one moment";
         for session in &mut self.sessions {
-            session.run(doing, BEGIN).await?;
+            session.begin(doing, BEGIN).await?;
             session.row(doing, FIX, &[]).await?;
         }
         let Some(first) = self.sessions.first_mut().filter(|_| undisturbed) else {
@@ -193,7 +193,7 @@ async fn keep_away(
 
 /// In the order of the names, as everybody should who locks several tables.
 async fn lock(session: &mut Session, tables: &[TableName]) -> Result<(), SourceError> {
-    session.run("begin to keep writers away", "BEGIN TRANSACTION").await?;
+    session.begin("begin to keep writers away", "BEGIN TRANSACTION").await?;
     for table in tables {
         let doing = format!("keep writers away from `{table}`");
         let lock = format!("SELECT TOP (1) 1 FROM {} WITH (TABLOCK, HOLDLOCK)", sql::table(table));

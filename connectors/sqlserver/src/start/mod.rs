@@ -5,11 +5,11 @@
 //! first change is read; that nothing was cleaned away is found with the instances
 //! ([`Relations::refresh`](crate::relations::Relations::refresh)).
 
-use erpbridge_connector::{SourceError, SourceErrorKind, TableSelection, Timestamp};
+use erpbridge_connector::{SourceError, SourceErrorKind, TableName, TableSelection, Timestamp};
 
 use crate::catalog::senseless;
 use crate::change_tables::{Commit, newest};
-use crate::position::{Identity, LogPosition, Lsn, Place};
+use crate::position::{Identity, LogPosition, Lsn, Place, Witness};
 use crate::read_so_far::ReadSoFar;
 use crate::relations::Relations;
 use crate::session::{Row, Session};
@@ -131,12 +131,17 @@ fn same_log(position: &LogPosition, server: &Server) -> Result<(), SourceError> 
 const REPLACED: &str = "connect to the database the position comes from; if it was replaced, restored or failed over \
      for good, remove the stored offsets of this source and start with a new snapshot";
 
+/// The time of a commit is rounded to parts of 1/300 second, up as well as down, and taken a little
+/// before or after its place in the log: so much says nothing about which came first.
+const CLOCK_SLACK: i64 = 10_000_000;
+
 /// Capture may be behind our position for a while: a snapshot's position is not that of a captured
-/// commit. But once it has written a commit that is later by the clock, that one must lie behind
-/// us in the log, too.
+/// commit. But once it has written a commit that is clearly later by the clock, that one must lie
+/// behind us in the log, too.
 pub fn not_beyond(position: &LogPosition, newest: &Commit) -> Result<(), SourceError> {
     let reached = position.place.lsn();
-    let later = position.witness.is_some_and(|witness| newest.local > witness.at);
+    let clearly_later = |witness: Witness| newest.local > witness.at.saturating_add(CLOCK_SLACK);
+    let later = position.witness.is_some_and(clearly_later);
     if newest.lsn >= reached || !later {
         return Ok(());
     }
@@ -166,16 +171,22 @@ pub fn require_captured(
     let message = format!("table `{missing}` is not captured, or this login may not see it");
     Err(SourceError::new(SourceErrorKind::Setup, message).with_hint(format!(
         "run: {}; or GRANT SELECT on the table and on SCHEMA::cdc to this login's user",
-        enable_table(&missing.schema, &missing.table)
+        enable_table(&missing, Some(ROLE))
     )))
 }
 
-/// The statement that captures a table.
-pub fn enable_table(schema: &str, table: &str) -> String {
+/// The role that guards what is captured; the server makes it if there is none of this name.
+pub const ROLE: &str = "erpbridge_reader";
+
+/// The statement that captures a table for a role's members. Net changes, which nobody here asks
+/// for, would cost an index more.
+pub fn enable_table(table: &TableName, role: Option<&str>) -> String {
     format!(
-        "EXEC sys.sp_cdc_enable_table @source_schema = {}, @source_name = {}, @role_name = NULL",
-        literal(schema),
-        literal(table)
+        "EXEC sys.sp_cdc_enable_table @source_schema = {}, @source_name = {}, @role_name = {}, \
+         @supports_net_changes = 0",
+        literal(&table.schema),
+        literal(&table.table),
+        role.map_or_else(|| "NULL".to_owned(), literal)
     )
 }
 

@@ -177,14 +177,11 @@ async fn a_database_restored_without_its_change_tables_is_told() {
     let backup = lab.erp().backup();
     lab.erp().restore(&backup, false);
     let error = lab.refused(Some(&origin)).await;
-    assert!(
-        matches!(error.kind(), SourceErrorKind::Setup | SourceErrorKind::IdentityChanged),
-        "{error}"
-    );
+    assert_told(&error, SourceErrorKind::Setup, &["not enabled in this database"]);
 }
 
 #[tokio::test]
-async fn a_running_source_notices_that_the_log_has_gone_back() {
+async fn a_restore_ends_a_running_source_whose_next_start_is_refused() {
     let lab = Lab::of(&["item"]).await;
     let backup = lab.erp().backup();
     let (mut tail, _) = lab.begin().await;
@@ -192,10 +189,14 @@ async fn a_running_source_notices_that_the_log_has_gone_back() {
         lab.insert("item", id, "x").await;
     }
     tail.texts_of(5).await;
+    tail.until("the last of them has a position", |tail| tail.at.is_some()).await;
+    let reached = tail.newest();
+    // A restore wants the database for itself: it throws everybody out.
     lab.erp().restore(&backup, true);
     lab.tds.disconnect_all();
-    let error = tail.ended().await;
-    assert_told(&error, SourceErrorKind::Connection, &[]);
+    assert_told(&tail.ended().await, SourceErrorKind::Connection, &[]);
+    let error = lab.refused(Some(&reached)).await;
+    assert_told(&error, SourceErrorKind::IdentityChanged, &["recovery fork"]);
 }
 
 #[tokio::test]

@@ -4,11 +4,15 @@
 
 mod cleanup;
 mod connection;
+mod endurance;
 mod instances;
 mod lab;
 mod order;
 mod rows;
 mod silence;
+mod snapshot;
+mod tls;
+mod told;
 
 use erpbridge_connector::{SourceError, SourceErrorKind};
 

@@ -25,7 +25,7 @@ pub(crate) struct Joined {
     pub(crate) how: Join,
     pub(crate) on: Option<Test>,
     /// What is equal on both sides, where the condition says so.
-    pub(crate) equal: Option<(Node, Node)>,
+    pub(crate) equal: Vec<(Node, Node)>,
     /// How many sources each side has.
     pub(crate) widths: (usize, usize),
 }
@@ -76,13 +76,14 @@ impl Joined {
         let found = self.index(&right, context, around)?;
         let mut matched = vec![false; right.len()];
         let more = self.left.each(context, around, &mut |left| {
-            let candidates = match (&found, &self.equal) {
-                (Some(found), Some((node, _))) => {
+            let candidates = match &found {
+                Some(found) => {
                     let frame = Frame { cells: left, aggregates: &[], up: around.up };
-                    let key = key_of(node, context, &frame)?;
+                    let nodes = self.equal.iter().map(|(node, _)| node);
+                    let key = key_of(nodes, context, &frame)?;
                     key.and_then(|key| found.get(&key)).cloned().unwrap_or_default()
                 }
-                _ => (0..right.len()).collect(),
+                None => (0..right.len()).collect(),
             };
             let mut any = false;
             for place in candidates {
@@ -124,12 +125,15 @@ impl Joined {
         context: &Context,
         around: &Frame<'_>,
     ) -> Result<Option<HashMap<Vec<u8>, Vec<usize>>>> {
-        let Some((_, node)) = &self.equal else { return Ok(None) };
+        if self.equal.is_empty() {
+            return Ok(None);
+        }
         let mut found: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
         for (place, row) in right.iter().enumerate() {
             let cells = [nothing(self.widths.0).as_slice(), row.as_slice()].concat();
             let frame = Frame { cells: &cells, aggregates: &[], up: around.up };
-            if let Some(key) = key_of(node, context, &frame)? {
+            let nodes = self.equal.iter().map(|(_, node)| node);
+            if let Some(key) = key_of(nodes, context, &frame)? {
                 found.entry(key).or_default().push(place);
             }
         }
@@ -158,12 +162,18 @@ fn nothing(width: usize) -> Vec<Cells> {
 }
 
 /// NULL is equal to nothing.
-fn key_of(node: &Node, context: &Context, frame: &Frame<'_>) -> Result<Option<Vec<u8>>> {
-    let value = node.value(context, frame)?;
-    if value == Value::Null {
-        return Ok(None);
-    }
+fn key_of<'n>(
+    nodes: impl Iterator<Item = &'n Node>,
+    context: &Context,
+    frame: &Frame<'_>,
+) -> Result<Option<Vec<u8>>> {
     let mut key = Vec::new();
-    append_key(&mut key, &value, node.of);
+    for node in nodes {
+        let value = node.value(context, frame)?;
+        if value == Value::Null {
+            return Ok(None);
+        }
+        append_key(&mut key, &value, node.of);
+    }
     Ok(Some(key))
 }

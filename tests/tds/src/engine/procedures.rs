@@ -1,12 +1,14 @@
 //! System procedures.
 
 use super::context::is_owner;
+use super::scripts;
 use super::statement::Batch;
+use crate::CaptureJob;
 use crate::catalog::{JOBS, job_rows, may_read};
 use crate::database::cdc::Instance;
 use crate::database::state::State;
 use crate::problem::{Problem, Result};
-use crate::sql::{Expression, Name};
+use crate::sql::{Expression, Name, Statement};
 use crate::value::Value;
 use crate::value::calendar::round_datetime;
 use crate::value::kind::{Kind, Type};
@@ -52,12 +54,26 @@ pub(super) fn execute(batch: &mut Batch<'_>, name: &Name, arguments: &[Argument]
             owner(batch)?;
             configure(batch, &given)?;
         }
-        "sp_cdc_add_job" | "sp_cdc_start_job" | "sp_cdc_stop_job" => {
-            owner(batch)?;
+        "sp_cdc_start_job" => run_job(batch, &given, CaptureJob::Running)?,
+        "sp_cdc_stop_job" => run_job(batch, &given, CaptureJob::Stopped)?,
+        "sp_cdc_add_job" => owner(batch)?,
+        "sp_addrolemember" => {
+            let role = given.place(0).unwrap_or_default();
+            let member = given.place(1).unwrap_or_default();
+            scripts::run(batch, &Statement::AddMember { role, member })?;
         }
         _ => return Err(Problem::unknown(format!("EXEC {}", name.0.join(".")))),
     }
     batch.output.done(None)
+}
+
+/// Starts or stops the capture job; the cleanup job runs when a test says so.
+fn run_job(batch: &mut Batch<'_>, given: &Given, job: CaptureJob) -> Result<()> {
+    owner(batch)?;
+    if given.text("@job_type").is_none_or(|kind| kind.eq_ignore_ascii_case("capture")) {
+        batch.database.set_capture(job);
+    }
+    Ok(())
 }
 
 /// The values a procedure was given, by name or place.

@@ -99,16 +99,20 @@ impl Binder<'_> {
         let on = on.map(|on| self.condition(on)).transpose()?;
         let widths = (left.width(), right.width());
         let first = self.scopes.last().map_or(0, Vec::len) - widths.1;
-        let equal = on.as_ref().and_then(|on| equal_sides(on, first));
+        let mut equal = Vec::new();
+        if let Some(on) = &on {
+            equal_sides(on, first, &mut equal);
+        }
         Ok(From::Joined(Box::new(Joined { left, right, how, on, equal, widths })))
     }
 }
 
 /// What a join's condition says is equal: something of the left side, something of the right.
-fn equal_sides(on: &Test, first_right: usize) -> Option<(Node, Node)> {
+fn equal_sides(on: &Test, first_right: usize, found: &mut Vec<(Node, Node)>) {
     match on {
         Test::And(left, right) => {
-            equal_sides(left, first_right).or_else(|| equal_sides(right, first_right))
+            equal_sides(left, first_right, found);
+            equal_sides(right, first_right, found);
         }
         Test::Compare(left, [std::cmp::Ordering::Equal], right, of) => {
             let side = |node: &Node| {
@@ -122,11 +126,11 @@ fn equal_sides(on: &Test, first_right: usize) -> Option<(Node, Node)> {
             let exact = left.of.kind == right.of.kind;
             let typed = |node: &Node| Node { of: *of, ..node.clone() };
             match (side(left), side(right)) {
-                ((true, false), (false, true)) if exact => Some((typed(left), typed(right))),
-                ((false, true), (true, false)) if exact => Some((typed(right), typed(left))),
-                _ => None,
+                ((true, false), (false, true)) if exact => found.push((typed(left), typed(right))),
+                ((false, true), (true, false)) if exact => found.push((typed(right), typed(left))),
+                _ => {}
             }
         }
-        _ => None,
+        _ => {}
     }
 }

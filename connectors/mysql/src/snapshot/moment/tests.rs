@@ -131,9 +131,25 @@ async fn mysql_under_load_gives_overlapping_moments_where_the_lock_is_refused() 
                   GRANT SELECT ON erp.* TO bridge@127.0.0.1";
     busy.server.execute(grants).await.unwrap();
     let config = config(&busy.server, "bridge", "secret");
+    moments_overlap_and_lose_nothing(busy, &config, 5).await;
+}
+
+#[tokio::test]
+async fn a_lock_that_somebody_stands_in_the_way_of_is_given_up_and_nothing_is_lost() {
+    let busy = Busy::start(Flavour::Mysql56).await;
+    // Written to and not ended: the lock would wait for it, and all writers behind the lock.
+    let mut holder = busy.server.client_of("erp").await.unwrap();
+    let write = "START TRANSACTION; INSERT INTO counter VALUES (100, 0)";
+    holder.query_drop(write).await.unwrap();
+    let config = config(&busy.server, "root", "superuser-secret");
+    moments_overlap_and_lose_nothing(busy, &config, 1).await;
+}
+
+/// Every commit before the place the log goes on from is seen, none after the other.
+async fn moments_overlap_and_lose_nothing(busy: Busy, config: &MysqlConfig, count: usize) {
     let (mut places, mut sums) = (Vec::new(), Vec::new());
-    for _ in 0..5 {
-        let mut moment = take_one(&config).await;
+    for _ in 0..count {
+        let mut moment = take_one(config).await;
         places.extend([moment.log.at.offset, moment.until.offset]);
         sums.push(seen(&mut moment).await);
     }
