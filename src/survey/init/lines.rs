@@ -117,12 +117,7 @@ impl Proposal<'_> {
             self.write_event(changed, "updated", out);
         }
         if let Some(deleted) = self.told.deleted {
-            out.push(format!("  - emit: {}", deleted.name));
-            out.push(format!("    on: {}", self.alias));
-            out.push("    when: deleted".to_owned());
-            if let Some(number) = &self.number {
-                out.push(format!("    number: {} # GUESS", written(number)));
-            }
+            self.write_event(deleted, "deleted", out);
         }
         self.write_step(out);
         self.write_others(out);
