@@ -52,7 +52,7 @@ impl Form {
             Self::Unit | Self::Currency | Self::Country => {
                 Some(text.to_ascii_uppercase()).filter(|text| self.admits(text))
             }
-            Self::Any | Self::Duration | Self::OneOf(_) => None,
+            Self::Any | Self::NotNegative | Self::Duration | Self::OneOf(_) => None,
         }
     }
 

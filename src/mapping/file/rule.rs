@@ -175,13 +175,11 @@ fn meant(name: &str) -> String {
         let known: Vec<&str> = catalog().names().collect();
         return one_of(&known, name);
     }
-    match similar(word, own.iter().map(|event| event.event.as_str())) {
-        Some(meant) => format!("did you mean `{entity}.{meant}`?"),
-        None => {
-            let own: Vec<&str> = own.iter().map(|event| event.name.as_str()).collect();
-            format!("write one of: {}", own.join(", "))
-        }
+    if let Some(meant) = similar(word, own.iter().map(|event| event.event.as_str())) {
+        return format!("did you mean `{entity}.{meant}`?");
     }
+    let own: Vec<&str> = own.iter().map(|event| event.name.as_str()).collect();
+    format!("write one of: {}", own.join(", "))
 }
 
 /// The id is part of every event's id for ever: it does not depend on the rule's place.

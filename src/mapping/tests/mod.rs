@@ -9,6 +9,7 @@ mod companies;
 mod key_only;
 mod keyed;
 mod lists;
+mod old_values;
 mod readme;
 mod standards;
 mod uses;

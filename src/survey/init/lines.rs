@@ -105,15 +105,8 @@ impl Proposal<'_> {
             entity.family, entity.entity
         )];
         let others: Vec<String> = entity.fields.iter().filter(written).map(as_written).collect();
-        let mut line = "    #  ".to_owned();
-        for other in &others {
-            if line.len() + other.len() > 96 {
-                out.push(std::mem::replace(&mut line, "    #  ".to_owned()));
-            }
-            line.push(' ');
-            line.push_str(other);
-        }
-        out.push(line);
+        let indent = "    #  ";
+        wrapped(indent.to_owned(), indent, others.iter().map(String::as_str), &mut out);
         if others.is_empty() { Vec::new() } else { out }
     }
 
@@ -124,12 +117,7 @@ impl Proposal<'_> {
             self.write_event(changed, "updated", out);
         }
         if let Some(deleted) = self.told.deleted {
-            out.push(format!("  - emit: {}", deleted.name));
-            out.push(format!("    on: {}", self.alias));
-            out.push("    when: deleted".to_owned());
-            if let Some(number) = &self.number {
-                out.push(format!("    number: {} # GUESS", written(number)));
-            }
+            self.write_event(deleted, "deleted", out);
         }
         self.write_step(out);
         self.write_others(out);
@@ -144,15 +132,8 @@ impl Proposal<'_> {
         if others.is_empty() {
             return;
         }
-        let mut line = format!("  # Other events of a {}:", self.entity);
-        for (place, other) in others.iter().enumerate() {
-            if line.len() + other.len() > 96 {
-                out.push(std::mem::replace(&mut line, "  #  ".to_owned()));
-            }
-            let comma = if place + 1 == others.len() { "" } else { "," };
-            line.push_str(&format!(" {other}{comma}"));
-        }
-        out.push(line);
+        let head = format!("  # Other events of a {}:", self.entity);
+        wrapped(head, "  #  ", others.join(", ").split(' '), out);
     }
 
     /// How a step of the status becomes an event of its own, for a person to take over.
@@ -245,6 +226,24 @@ fn as_written(def: &FieldDef) -> String {
         FieldKind::List(_) => "list",
     };
     format!("{} ({kind})", def.name)
+}
+
+/// What follows `head`, over as many lines as it takes.
+fn wrapped<'w>(
+    head: String,
+    indent: &str,
+    words: impl Iterator<Item = &'w str>,
+    out: &mut Vec<String>,
+) {
+    let mut line = head;
+    for word in words {
+        if line.len() + word.len() > 96 {
+            out.push(std::mem::replace(&mut line, indent.to_owned()));
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    out.push(line);
 }
 
 fn listed(names: &[&str]) -> String {
