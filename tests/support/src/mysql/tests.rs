@@ -1,3 +1,5 @@
+use tokio_rustls::rustls::crypto::ring;
+
 use super::*;
 
 async fn count(server: &Mysql) -> u64 {
@@ -71,6 +73,8 @@ async fn tcp_wants_the_right_password() {
 
 #[tokio::test]
 async fn a_server_with_tls_has_a_certificate_to_verify() {
+    // A process that links two providers of cryptography, as a run of all tests does, has no default.
+    drop(ring::default_provider().install_default());
     let server = Mysql::builder(Flavour::MariaDb).with_tls().start().await.unwrap();
     let options = mysql_async::Opts::from_url(&server.url("mysql")).unwrap();
     let ca = server.certificates().unwrap().ca.clone();
