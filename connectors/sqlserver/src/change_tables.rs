@@ -273,8 +273,10 @@ fn changes_sql(instance: &Instance, shape: &Shape, behind: bool) -> String {
         shape.columns.iter().flat_map(|column| [", ", column.selected.as_str()]).collect();
     let command = if instance.ordered { "[__$command_id]" } else { "0" };
     let order = if instance.ordered { "[__$command_id], " } else { "" };
+    // The first half says nothing new. It is there for the server, which looks for the begin of a
+    // range in the index by it, and by an OR may not.
     let from = if behind {
-        format!("({})", behind_sql(instance.ordered))
+        format!("[__$start_lsn] >= @P2 AND ({})", behind_sql(instance.ordered))
     } else {
         "[__$start_lsn] > @P2".to_owned()
     };
