@@ -1,5 +1,6 @@
 //! The pipeline between a queue and a stream in memory.
 
+mod drifting;
 mod emptied;
 mod interleaved;
 mod shop;
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::mapping::{Desk, Mapping};
 use crate::metrics::Metrics;
-use crate::publish::{Fault, MemoryPublisher, MemoryStream, Publisher};
+use crate::publish::{Fault, MemoryPublisher, MemoryStream, Publisher, Standing};
 
 const MAPPING: &str = "\
 mapping: test
@@ -72,12 +73,14 @@ fn told_and_untold(table: &Arc<TableSchema>, number: u64) -> ChangeBatch {
     batch.finish()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_position_behind_changes_without_events_is_kept_although_more_is_always_waiting() {
-    let stream = MemoryStream::default();
-    let mut publisher = MemoryPublisher::new(stream.clone(), "erp1");
-    let standing = publisher.claim(None).await.unwrap();
-    let mapping = Arc::new(Mapping::from_texts(&[("test.yaml", MAPPING)]).unwrap());
+/// A pipeline of this mapping that remembers nothing.
+fn pipeline(
+    publisher: MemoryPublisher,
+    mapping: Arc<Mapping>,
+    standing: &Standing,
+    metrics: Arc<Metrics>,
+    milestones: watch::Sender<Option<Milestone>>,
+) -> Pipeline<MemoryPublisher> {
     let plans = Plans::new("erp1", mapping, Vec::new());
     let converter = Converter::new(plans, Desk::default(), Remembered::nothing(), None);
     let config = PipelineConfig {
@@ -85,9 +88,17 @@ async fn a_position_behind_changes_without_events_is_kept_although_more_is_alway
         on_truncate: TruncatePolicy::Stop,
         keep_interval: 10 * PAUSE,
     };
+    Pipeline::new(config, publisher, converter, standing, metrics, milestones)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_behind_changes_without_events_is_kept_although_more_is_always_waiting() {
+    let stream = MemoryStream::default();
+    let mut publisher = MemoryPublisher::new(stream.clone(), "erp1");
+    let standing = publisher.claim(None).await.unwrap();
+    let mapping = Arc::new(Mapping::from_texts(&[("test.yaml", MAPPING)]).unwrap());
     let (to, milestones) = watch::channel(None);
-    let metrics = Metrics::new().unwrap();
-    let pipeline = Pipeline::new(config, publisher, converter, &standing, metrics, to);
+    let pipeline = pipeline(publisher, mapping, &standing, Metrics::new().unwrap(), to);
     let (sender, rows) = queue(1 << 20);
     let writing = async {
         let table = table();
