@@ -12,6 +12,7 @@ pub mod nats;
 pub mod postgres;
 mod reader;
 pub mod sqlserver;
+pub mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -429,9 +430,8 @@ events:
             SOURCE_KEYS,
             LOG_KEYS,
             postgres::KEYS,
-            postgres::TLS_KEYS,
+            tls::KEYS,
             mysql::KEYS,
-            mysql::TLS_KEYS,
             sqlserver::KEYS,
             sqlserver::TLS_KEYS,
             nats::KEYS,

@@ -1,8 +1,9 @@
 //! The `postgres:` section of a source.
 
-use erpbridge_postgres::{PostgresConfig, Secret, SnapshotMode, TlsConfig, TlsMode};
+use erpbridge_postgres::{PostgresConfig, Secret, SnapshotMode};
 
 use super::reader::Reader;
+use super::tls;
 use crate::document::{Fields, Node};
 
 /// Keys of the section.
@@ -18,8 +19,6 @@ pub const KEYS: &[&str] = &[
     "connect_timeout",
     "tls",
 ];
-/// Keys of `tls` under it.
-pub const TLS_KEYS: &[&str] = &["mode", "ca_file", "cert_file", "key_file"];
 
 /// Reads the section; `source` is the source's name, if that could be read.
 pub(super) fn read(
@@ -41,7 +40,7 @@ pub(super) fn read(
     read_names(&fields, &mut config, reader);
     read_sizes(&fields, &mut config, reader);
     if let Some(node) = fields.get("tls") {
-        read_tls(node, &mut config.tls, reader);
+        tls::read(node, &mut config.tls, reader);
     }
     for problem in config.validate() {
         reader.findings.error(&node.place, problem, "correct the setting named");
@@ -74,27 +73,5 @@ fn read_sizes(fields: &Fields<'_>, config: &mut PostgresConfig, reader: &mut Rea
     }
     if let Some(timeout) = reader.duration(fields, "connect_timeout") {
         config.connect_timeout = timeout;
-    }
-}
-
-fn read_tls(node: &Node, tls: &mut TlsConfig, reader: &mut Reader<'_>) {
-    let Some(fields) = node.fields(TLS_KEYS, &mut reader.findings) else { return };
-    let modes = [
-        ("disable", TlsMode::Disable),
-        ("require", TlsMode::Require),
-        ("verify-ca", TlsMode::VerifyCa),
-        ("verify-full", TlsMode::VerifyFull),
-    ];
-    if let Some(mode) = fields.get("mode").and_then(|node| reader.word(node, &modes)) {
-        tls.mode = mode;
-    }
-    for (key, file) in [
-        ("ca_file", &mut tls.ca_file),
-        ("cert_file", &mut tls.cert_file),
-        ("key_file", &mut tls.key_file),
-    ] {
-        if let Some(path) = reader.path_at(&fields, key) {
-            *file = Some(path);
-        }
     }
 }

@@ -74,6 +74,7 @@ mod source;
 mod tables_done;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod tls;
 
 pub use address::{Address, AddressError, AddressForm, is_local};
 pub use change::{
@@ -94,3 +95,4 @@ pub use source::{
     SourceFuture, SourceStatus, TableProgress, TableSelection, Truncated,
 };
 pub use tables_done::{NotTablesDone, TablesDone};
+pub use tls::{TlsConfig, TlsMode};

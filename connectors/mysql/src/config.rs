@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use erpbridge_connector::{AddressError, Secret, SnapshotMode, is_local};
+use erpbridge_connector::{AddressError, Secret, SnapshotMode, TlsConfig, TlsMode, is_local};
 
 use crate::url;
 
@@ -54,33 +54,6 @@ pub struct MysqlConfig {
     /// The file in which the shapes of tables at places of the log are kept. Without one they are
     /// known only as long as the source runs.
     pub shapes_file: Option<PathBuf>,
-}
-
-/// How the connection is encrypted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsConfig {
-    /// What is verified.
-    pub mode: TlsMode,
-    /// The authorities to trust instead of the system's, as PEM.
-    pub ca_file: Option<PathBuf>,
-    /// Our own certificate chain, as PEM.
-    pub cert_file: Option<PathBuf>,
-    /// The key of our own certificate, as PEM.
-    pub key_file: Option<PathBuf>,
-}
-
-/// What TLS verifies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TlsMode {
-    /// No encryption. The default only where nothing leaves the machine.
-    Disable,
-    /// Encryption to whoever answers. Unsafe: anyone on the way can be that.
-    Require,
-    /// The certificate must come from a trusted authority; its name is not looked at.
-    VerifyCa,
-    /// The certificate must come from a trusted authority and name the host.
-    #[default]
-    VerifyFull,
 }
 
 /// What is wrong with a URL. It never repeats the URL, which may hold a password.

@@ -40,6 +40,6 @@ mod url;
 pub mod values;
 
 pub use check::check;
-pub use config::{ConfigError, MysqlConfig, TlsConfig, TlsMode};
-pub use erpbridge_connector::{Secret, SnapshotMode};
+pub use config::{ConfigError, MysqlConfig};
+pub use erpbridge_connector::{Secret, SnapshotMode, TlsConfig, TlsMode};
 pub use source::MysqlSource;

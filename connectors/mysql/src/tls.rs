@@ -3,13 +3,11 @@
 use std::error::Error as StdError;
 use std::path::Path;
 
-use erpbridge_connector::{SourceError, SourceErrorKind};
+use erpbridge_connector::{SourceError, SourceErrorKind, TlsConfig, TlsMode};
 use mysql_async::{ClientIdentity, SslOpts};
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::{AlertDescription, CertificateError, RootCertStore};
-
-use crate::config::{TlsConfig, TlsMode};
 
 /// What to connect with; `None` without encryption.
 pub(crate) fn options(tls: &TlsConfig) -> Result<Option<SslOpts>, SourceError> {

@@ -1,8 +1,8 @@
 //! What a URL of a `MySQL` or `MariaDB` server may say.
 
-use erpbridge_connector::AddressForm;
+use erpbridge_connector::{AddressForm, TlsMode};
 
-use crate::config::{ConfigError, TlsMode};
+use crate::config::ConfigError;
 
 /// The form of such URLs.
 pub(crate) const FORM: AddressForm = AddressForm {

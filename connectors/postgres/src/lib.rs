@@ -37,7 +37,7 @@ mod url;
 pub mod values;
 
 pub use check::check;
-pub use config::{ConfigError, PostgresConfig, TlsConfig, TlsMode};
-pub use erpbridge_connector::{Secret, SnapshotMode};
+pub use config::{ConfigError, PostgresConfig};
+pub use erpbridge_connector::{Secret, SnapshotMode, TlsConfig, TlsMode};
 pub use position::Lsn;
 pub use source::PostgresSource;

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use erpbridge_connector::{SourceError, SourceErrorKind};
+use erpbridge_connector::{SourceError, SourceErrorKind, TlsConfig, TlsMode};
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{
@@ -20,8 +20,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName,
 use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
-
-use crate::config::{TlsConfig, TlsMode};
 
 /// The settings that decide how a value is printed, and those that would end a long session,
 /// in the form of the start-up parameter `options`. A role or database may have set any of them

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{LOG_KEYS, SOURCE_KEYS, TOP_KEYS, mysql, nats, postgres, sqlserver};
+use crate::config::{LOG_KEYS, SOURCE_KEYS, TOP_KEYS, mysql, nats, postgres, sqlserver, tls};
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 
@@ -47,21 +47,19 @@ const POSTGRES: Section = Section {
     heading: "`postgres`",
     keys: postgres::KEYS,
     required: &["url"],
-    own: |key| (key == "tls").then(|| POSTGRES_TLS.schema()),
+    own: |key| (key == "tls").then(|| TLS.schema()),
 };
 
-const POSTGRES_TLS: Section =
-    Section { heading: "", keys: postgres::TLS_KEYS, required: &[], own: |_| None };
+/// Of `PostgreSQL`, `MySQL` and `MariaDB`.
+const TLS: Section = Section { heading: "", keys: tls::KEYS, required: &[], own: |_| None };
 
 const MYSQL: Section = Section {
     heading: "`mysql`, `mariadb`",
     keys: mysql::KEYS,
     required: &["url"],
-    own: |key| (key == "tls").then(|| MYSQL_TLS.schema()),
+    own: |key| (key == "tls").then(|| TLS.schema()),
 };
 
-const MYSQL_TLS: Section =
-    Section { heading: "", keys: mysql::TLS_KEYS, required: &[], own: |_| None };
 const SQLSERVER: Section = Section {
     heading: "`sqlserver`",
     keys: sqlserver::KEYS,

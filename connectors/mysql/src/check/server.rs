@@ -1,10 +1,10 @@
 //! The server: what it is, what it forgets in a crash, and where its changes come from.
 
-use erpbridge_connector::{Finding, is_local};
+use erpbridge_connector::{Finding, TlsMode, is_local};
 
 use super::facts::Facts;
 use crate::binlog::Family;
-use crate::config::{MysqlConfig, TlsMode};
+use crate::config::MysqlConfig;
 
 pub(super) fn check(facts: &Facts, config: &MysqlConfig) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -1,9 +1,9 @@
 //! The server: version, settings, encoding, and what stands between it and us.
 
-use erpbridge_connector::Finding;
+use erpbridge_connector::{Finding, TlsMode};
 
 use super::facts::{Facts, SettingScope};
-use crate::config::{PostgresConfig, TlsMode};
+use crate::config::PostgresConfig;
 use crate::sql::identifier;
 
 const RELOAD: &str = "SELECT pg_reload_conf()";
